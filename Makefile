@@ -1,0 +1,52 @@
+# Bluelake. `make help` lists what there is.
+SHELL := /bin/bash
+PYTHON ?= python3
+export BLUELAKE_HOME ?= ./data
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BOOT := $(VENV)/boot
+UV := $(BOOT)/bin/uv
+.DEFAULT_GOAL := help
+.PHONY: help install up demo test check fmt bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(READY) ## set up the virtual environment in .venv, with the locked dependencies
+
+$(READY): requirements/dev.txt requirements/boot.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Bluelake needs Python 3.11 to 3.13, $(PYTHON) is another: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "Setting up $(VENV) with the locked dependencies (some 1.2 GB, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@test -x $(UV) || { $(PYTHON) -m venv $(BOOT) || \
+	  { echo "Python's venv module cannot make an environment here; on Debian: apt install python3-venv" >&2; exit 2; }; }
+	@$(BOOT)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/boot.txt
+	@$(UV) pip sync -q -p $(BIN)/python --compile-bytecode --require-hashes requirements/dev.txt
+	@$(UV) pip install -q -p $(BIN)/python --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+up: $(READY) ## run everything on live Jetstream hosts; Ctrl-C stops it
+	@$(BIN)/bluelake up
+
+demo: $(READY) ## run everything on the simulator, without a network; Ctrl-C stops it
+	@$(BIN)/bluelake up --demo
+
+check: $(READY) ## lint, formatting, types, import rules
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+test: check ## everything in check, then the tests
+	@$(BIN)/python -m pytest -q
+
+fmt: $(READY) ## format the code and mend what the linter can
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: $(READY) ## measure, each figure beside its reference, and print the table
+	@$(BIN)/python -m bench
+
+lock: $(READY) ## resolve the dependencies anew and write the hashed requirements
+	@UV=$(UV) scripts/lock
+
+clean: ## remove the virtual environment and caches; BLUELAKE_HOME stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,210 @@
+"""Reading, appending to and trimming the buffer. Keys and entry formats are described in docs/architecture.md.
+
+`firehose:<queue>:queue` are streams of chunks, `firehose:flushes` is the stream of flushes, `firehose:metadata` a hash:
+`flush` (number of the last one), `cursors` (where to resume once it is durable), `flushed_us` (when, wall clock),
+`writer` (which ingester wrote it), and `events:<queue>`, `bytes:<queue>` (what the queue holds).
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+
+from buffer.chunks import Chunk
+from buffer.errors import (
+    BufferCorruptError,
+    BufferFullError,
+    BufferUnavailableError,
+    FlushConflictError,
+)
+from core.metrics import QUEUE_NAMES
+from core.watermark import Cursor, cursors_from_json, cursors_to_json
+
+METADATA = "firehose:metadata"
+FLUSHES = "firehose:flushes"
+# Redis errors that mean "no room now" and pass when there is.
+_NO_ROOM = ("OOM", "MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY")
+_LUA = Path(__file__).parent / "lua"
+_READ_COUNT = 500
+
+
+def queue_key(queue: str) -> str:
+    """The Redis key of a queue's stream."""
+    return f"firehose:{queue}:queue"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where Redis stands. `flush`: number of the last flush, 0 for none. `cursors`: where to resume, by host.
+    `flushed_us`: when the last flush came, microseconds since 1970, 0 for never. `writer`: which ingester wrote it."""
+
+    flush: int
+    cursors: dict[str, Cursor]
+    flushed_us: int
+    writer: str
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What one queue holds: events, and compressed bytes."""
+
+    events: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Flush:
+    """What a flush announced. `continues`: the number before it. `counts`: events by queue."""
+
+    number: int
+    continues: int
+    cursors: dict[str, Cursor]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One chunk as it lies in a queue, with the flush that brought it and the host that served it."""
+
+    flush: int
+    host: str
+    chunk: Chunk
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn redis-py's errors into the buffer's."""
+    try:
+        yield
+    except redis.exceptions.OutOfMemoryError as error:
+        raise BufferFullError(f"Redis has no room: {error}") from error
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
+        raise BufferUnavailableError(f"Redis does not answer: {error}") from error
+    except redis.exceptions.ResponseError as error:
+        if str(error).startswith(_NO_ROOM):
+            raise BufferFullError(f"Redis takes no writes now: {error}") from error
+        raise
+
+
+class Buffer:
+    """The buffer at one Redis. Connects lazily."""
+
+    def __init__(self, url: str, *, timeout_seconds: float = 10.0) -> None:
+        self._redis = redis.Redis.from_url(url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds)
+        self._flush = self._redis.register_script((_LUA / "flush.lua").read_text())
+        self._trim = self._redis.register_script((_LUA / "trim.lua").read_text())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def ping(self) -> None:
+        """Raises BufferUnavailableError if Redis does not answer."""
+        with translated_errors():
+            self._redis.ping()
+
+    def state(self) -> State:
+        """Where Redis stands. Raises BufferUnavailableError, BufferCorruptError."""
+        with translated_errors():
+            flush, cursors, flushed_us, writer = cast(
+                list[bytes | None], self._redis.hmget(METADATA, ["flush", "cursors", "flushed_us", "writer"])
+            )
+        try:
+            return State(
+                int(flush or 0), cursors_from_json(cursors or b"{}"), int(flushed_us or 0), (writer or b"").decode()
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BufferCorruptError(f"{METADATA} is not what an ingester writes: {error}") from error
+
+    def append(
+        self,
+        continues: int,
+        number: int,
+        host: str,
+        chunks: Sequence[Chunk],
+        cursors: Mapping[str, Cursor],
+        now_us: int,
+        writer: str,
+    ) -> None:
+        """Write flush `number`, which continues flush `continues`, with all its chunks at once, or nothing.
+
+        Raises FlushConflictError, BufferFullError, BufferUnavailableError. After the last the flush may have been
+        written all the same: the state tells.
+        """
+        totals: dict[str, list[int]] = {}
+        for chunk in chunks:
+            total = totals.setdefault(chunk.queue, [0, 0])
+            total[0] += chunk.n
+            total[1] += len(chunk.z)
+        arguments: list[Any] = [
+            continues,
+            number,
+            cursors_to_json(dict(cursors)),
+            json.dumps({queue: total[0] for queue, total in totals.items()}),
+            json.dumps({queue: total[1] for queue, total in totals.items()}),
+            json.dumps(totals),
+            now_us,
+            host,
+            writer,
+        ]
+        for chunk in chunks:
+            arguments += (chunk.n, chunk.first_us, chunk.last_us, chunk.z)
+        keys = [METADATA, FLUSHES, *(queue_key(chunk.queue) for chunk in chunks)]
+        with translated_errors():
+            found = self._flush(keys=keys, args=arguments)
+        if found is not None:
+            raise FlushConflictError(continues, int(cast(bytes, found)))
+
+    def flushes(self, after: int) -> Iterator[Flush]:
+        """The flushes with a number above `after`, in order."""
+        for number, fields in self._entries(FLUSHES, after, None):
+            yield Flush(
+                number,
+                int(fields[b"prev"]),
+                cursors_from_json(fields[b"cursors"]),
+                {str(queue): int(n) for queue, n in json.loads(fields[b"counts"]).items()},
+            )
+
+    def read(self, queue: str, after: int, last: int) -> Iterator[Entry]:
+        """The entries of `queue` that flushes after `after`, up to and including `last`, brought, in order."""
+        for number, fields in self._entries(queue_key(queue), after, last):
+            chunk = Chunk(queue, int(fields[b"n"]), int(fields[b"first_us"]), int(fields[b"last_us"]), fields[b"z"])
+            yield Entry(number, fields[b"host"].decode(), chunk)
+
+    def _entries(self, key: str, after: int, last: int | None) -> Iterator[tuple[int, dict[bytes, bytes]]]:
+        start = f"{after + 1}-0"
+        end = "+" if last is None else f"{last}-18446744073709551615"
+        while True:
+            with translated_errors():
+                page = cast(list[tuple[bytes, dict[bytes, bytes]]], self._redis.xrange(key, start, end, _READ_COUNT))
+            for identifier, fields in page:
+                yield int(identifier.split(b"-")[0]), fields
+            if len(page) < _READ_COUNT:
+                return
+            start = f"({page[-1][0].decode()}"
+
+    def trim(self, last: int) -> int:
+        """Remove every entry up to and including flush `last` from all queues. Returns how many flushes went."""
+        keys = [METADATA, FLUSHES, *(queue_key(queue) for queue in QUEUE_NAMES)]
+        with translated_errors():
+            return int(cast(int, self._trim(keys=keys, args=[last])))
+
+    def depth(self) -> dict[str, Depth]:
+        """What each queue holds."""
+        with translated_errors():
+            metadata = cast(dict[bytes, bytes], self._redis.hgetall(METADATA))
+        return {
+            queue: Depth(
+                int(metadata.get(f"events:{queue}".encode(), 0)), int(metadata.get(f"bytes:{queue}".encode(), 0))
+            )
+            for queue in QUEUE_NAMES
+        }
+
+    def reset(self) -> None:
+        """Forget everything. The ingester notices, and resumes from the lake's watermark."""
+        with translated_errors():
+            self._redis.delete(METADATA, FLUSHES, *(queue_key(queue) for queue in QUEUE_NAMES))

@@ -1,0 +1,1 @@
+"""The `bluelake` command: arguments, progress and output. What it does is in the other rooms."""

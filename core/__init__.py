@@ -1,0 +1,1 @@
+"""What every room needs, on light dependencies: settings, metrics, exceptions, logging, the watermark file."""

@@ -1,0 +1,49 @@
+"""The closed lists of why an event is rejected, and of what is odd about one that is not."""
+
+import json
+from enum import StrEnum
+
+
+class RejectReason(StrEnum):
+    """Why a frame cannot be a row. It is counted under its reason and kept, byte for byte, in `rejects`."""
+
+    NOT_JSON = "not_json"
+    NOT_UTF8 = "not_utf8"
+    LONE_SURROGATE = "lone_surrogate"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_KIND = "unknown_kind"
+    UNKNOWN_OPERATION = "unknown_operation"
+    UNKNOWN_COLLECTION = "unknown_collection"
+    TIME_OUT_OF_RANGE = "time_out_of_range"
+    TIME_IN_FUTURE = "time_in_future"
+    INVALID_DID = "invalid_did"
+    INVALID_RKEY = "invalid_rkey"
+    INVALID_REV = "invalid_rev"
+    INVALID_RECORD = "invalid_record"
+    TOO_LARGE = "too_large"
+
+
+class Anomaly(StrEnum):
+    """What is odd about an event that is a row all the same."""
+
+    CREATED_AT_INVALID = "created_at_invalid"
+    NUL_IN_TEXT = "nul_in_text"
+
+
+def diagnose_syntax(frame: bytes) -> RejectReason:
+    """Why `frame`, which a JSON parser refused, is not JSON that can be stored.
+
+    An escaped half of a surrogate pair is grammatical JSON, but no Unicode text (RFC 8259 §8.2).
+    """
+    try:
+        decoded = json.loads(frame.decode("utf-8"))
+    except UnicodeDecodeError:
+        return RejectReason.NOT_UTF8
+    except (ValueError, RecursionError):
+        return RejectReason.NOT_JSON
+    try:
+        json.dumps(decoded, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return RejectReason.LONE_SURROGATE
+    return RejectReason.NOT_JSON

@@ -1,0 +1,273 @@
+"""Every setting of every process, once: its environment variable, type, unit and default.
+
+`docs/settings.md` describes each one and a test compares the two. Read settings with `load_settings()`, which
+turns a bad value into a `ConfigurationError` of one line.
+"""
+
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import ConfigurationError
+
+PUBLIC_JETSTREAM_URLS = (
+    "wss://jetstream2.us-east.bsky.network/subscribe",
+    "wss://jetstream1.us-east.bsky.network/subscribe",
+    "wss://jetstream2.us-west.bsky.network/subscribe",
+    "wss://jetstream1.us-west.bsky.network/subscribe",
+)
+_DURATION = re.compile(r"(\d+)\s*([smhd])")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# Below this a number cannot be a time in microseconds (2001-09-09); it is a sequence number.
+_FIRST_TIME_US = 10**15
+
+
+class Settings(BaseSettings):
+    """All settings. Field names are the environment variables in lower case."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=False)
+
+    bluelake_home: Path = Field(Path("data"), description="Folder of all state.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="The Redis that buffers events.")
+    embedded_redis: bool | None = Field(
+        None,
+        description="Whether `bluelake up` runs a Redis of its own on REDIS_URL's port; "
+        "unset: only if REDIS_URL is unset.",
+    )
+    redis_max_memory_mb: int = Field(1024, ge=16, description="Memory limit of the embedded Redis, MB.")
+    buffer_high_water_mb: int = Field(
+        800, ge=1, description="Compressed bytes in the buffer, MB, above which the ingester stops reading."
+    )
+
+    jetstream_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        PUBLIC_JETSTREAM_URLS, description="Jetstream hosts, taken in turn; comma-separated ws:// or wss:// URLs."
+    )
+    jetstream_start: str = Field(
+        "1h",
+        description="Where the very first run starts: a duration back (1h), a time (RFC 3339), "
+        "microseconds since 1970, or `now`.",
+    )
+    rewind_seconds: float = Field(
+        10, ge=0, le=3600, description="How far a resume goes back behind its cursor, seconds."
+    )
+    gap_seconds: float = Field(
+        60, gt=0, description="A first frame later than its cursor by more than this is a gap, seconds."
+    )
+    future_seconds: float = Field(
+        600, ge=0, description="A frame whose time is further ahead of this machine's clock is rejected, seconds."
+    )
+    max_frame_mb: int = Field(16, ge=1, description="Largest frame that is accepted, MB.")
+    flush_seconds: float = Field(1.0, gt=0, le=60, description="Longest time between two flushes, seconds.")
+    flush_events: int = Field(
+        512, ge=1, le=100_000, description="Events of the busiest queue that cause a flush; also a chunk's size."
+    )
+    ingest_metrics_port: int = Field(
+        9101, ge=0, le=65535, description="Port of the ingester's /metrics on 127.0.0.1; 0: none."
+    )
+
+    drain_max_events: int = Field(
+        500_000, ge=1, description="Most events that one commit takes; a longer backlog is drained in several."
+    )
+    drain_schedule: str = Field("*/5 * * * *", description="Cron expression of the DAG drain_buffer, UTC.")
+    refresh_schedule: str = Field("20 0 * * *", description="Cron expression of the DAG refresh_views, UTC.")
+    dedupe_margin_seconds: float = Field(
+        900,
+        ge=0,
+        description="How far apart two hosts' times of one event may lie to be recognised as one, seconds.",
+    )
+    raw_keep_days: float = Field(2, ge=0, description="Age after which drained chunks under raw/ are removed, days.")
+    duckdb_memory_mb: int = Field(2048, ge=128, description="Memory limit of a heavy task's DuckDB, MB.")
+    duckdb_threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of a DuckDB connection; default: cores."
+    )
+
+    web_host: str = Field("127.0.0.1", description="Address that the web server binds.")
+    web_port: int = Field(8000, ge=1, le=65535, description="Port of the REST API and the admin.")
+    web_workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
+    web_duckdb_memory_mb: int = Field(512, ge=64, description="Memory limit of one web worker's DuckDB, MB.")
+    web_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1", "localhost", "[::1]"), description="Host names that the web server answers to; comma-separated."
+    )
+    cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*",), description="Origins whose pages may read the API; comma-separated, `*` for all."
+    )
+    database_url: str = Field(
+        "", description="Database of Django's users and sessions; unset: SQLite under BLUELAKE_HOME."
+    )
+    max_rows_flag: bool = Field(
+        True, description="Caps search and export at 1,000 rows; off: only `total` is capped, at 10,000."
+    )
+    admin_password: str = Field(
+        "", description="Password of the user `admin`; unset: generated into BLUELAKE_HOME/secrets/."
+    )
+
+    simulator_port: int = Field(9102, ge=1, le=65535, description="Port of the demo's simulator on 127.0.0.1.")
+    airflow_port: int = Field(8080, ge=1, le=65535, description="Port of the Airflow UI on 127.0.0.1.")
+
+    @field_validator("jetstream_urls", "web_allowed_hosts", "cors_allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("bluelake_home", mode="before")
+    @classmethod
+    def _home(cls, value: object) -> object:
+        if not str(value).strip():
+            raise ValueError("is empty; name a folder")
+        return value
+
+    @field_validator("jetstream_urls")
+    @classmethod
+    def _websocket_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if not urls:
+            raise ValueError("names no host; give at least one ws:// or wss:// URL")
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("ws", "wss") or not parts.hostname:
+                raise ValueError(f"{url!r} is not a websocket URL; use ws://HOST[:PORT]/subscribe or wss://…")
+        return urls
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("redis", "rediss", "unix"):
+            raise ValueError(f"{url!r} is not a Redis URL; use redis://HOST:PORT/DB")
+        return url
+
+    @field_validator("log_level")
+    @classmethod
+    def _log_level(cls, level: str) -> str:
+        if level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ValueError(f"{level!r} is not one of DEBUG, INFO, WARNING, ERROR")
+        return level.upper()
+
+    @field_validator("drain_schedule", "refresh_schedule")
+    @classmethod
+    def _cron(cls, expression: str) -> str:
+        if len(expression.split()) != 5:
+            raise ValueError(f"{expression!r} is not a cron expression of five fields, such as */5 * * * *")
+        return expression
+
+    @field_validator("jetstream_start")
+    @classmethod
+    def _start(cls, start: str) -> str:
+        parse_start(start, datetime.now(UTC))
+        return start
+
+    @cached_property
+    def home(self) -> Path:
+        """`BLUELAKE_HOME` as an absolute path."""
+        return self.bluelake_home.expanduser().absolute()
+
+    @property
+    def lake_dir(self) -> Path:
+        """Root of the Delta tables, a folder a table."""
+        return self.home / "lake"
+
+    @property
+    def raw_dir(self) -> Path:
+        """Drained chunks, kept for `RAW_KEEP_DAYS`."""
+        return self.home / "raw"
+
+    @property
+    def views_dir(self) -> Path:
+        """The SQLMesh build and the published view files."""
+        return self.home / "views"
+
+    @property
+    def watermark_path(self) -> Path:
+        """What has been offered and committed, and the cursors to resume from."""
+        return self.home / "watermark.json"
+
+    @property
+    def spill_dir(self) -> Path:
+        """Where DuckDB spills what does not fit its memory limit."""
+        return self.home / "tmp"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Generated passwords and keys, readable by their owner only."""
+        return self.home / "secrets"
+
+    @property
+    def runs_embedded_redis(self) -> bool:
+        """Whether `bluelake up` starts a Redis of its own."""
+        if self.embedded_redis is not None:
+            return self.embedded_redis
+        return "REDIS_URL" not in os.environ
+
+
+def parse_start(start: str, now: datetime) -> int:
+    """Microseconds since 1970 that a `JETSTREAM_START` means at the moment `now`.
+
+    Raises ValueError with the forms that are accepted.
+    """
+    text = start.strip()
+    if text == "now":
+        return int(now.timestamp() * 1_000_000)
+    if duration := _DURATION.fullmatch(text):
+        back = timedelta(seconds=int(duration[1]) * _UNIT_SECONDS[duration[2]])
+        return int((now - back).timestamp() * 1_000_000)
+    if text.isdigit() and int(text) >= _FIRST_TIME_US:
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{start!r} is neither a duration (1h, 2d), `now`, an RFC 3339 time nor microseconds since 1970"
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+
+
+def load_settings() -> Settings:
+    """The settings of this process, from its environment.
+
+    Raises ConfigurationError, in one line, at the first setting that is not what it takes.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{name}={first['input']}: {message} (docs/settings.md)") from None
+
+
+def require_home(settings: Settings, *, create: bool) -> Path:
+    """`BLUELAKE_HOME`, checked to be a folder that this process can write.
+
+    With `create` a missing folder is made, though not its parents: a mistyped path should not grow a second lake.
+    Raises ConfigurationError.
+    """
+    home = settings.home
+    try:
+        if create and not home.exists():
+            home.mkdir()
+        if not home.is_dir():
+            raise ConfigurationError(
+                f"BLUELAKE_HOME={home}: no such folder; start Bluelake there first (bluelake up), or name another"
+            )
+        probe = home / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"BLUELAKE_HOME={home}: {home.parent} does not exist; create it, or name another"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"BLUELAKE_HOME={home}: cannot be written ({error.strerror}); change its owner or name another"
+        ) from None
+    return home

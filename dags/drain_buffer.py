@@ -1,0 +1,74 @@
+"""The DAG `drain_buffer`: every few minutes, everything in the Redis buffer becomes rows of the lake."""
+
+from typing import Any
+
+from airflow.providers.redis.hooks.redis import RedisHook
+from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.timetables.trigger import CronTriggerTimetable
+from common import DEFAULT_ARGUMENTS, FIRST_DATA, HEAVY_POOL, LAKE, REDIS_CONNECTION, START
+
+from core.settings import load_settings
+
+DOC = """
+### Drain the buffer
+
+Takes everything that the ingester has put into Redis and commits it to the lake, exactly once: one Delta commit a table.
+
+* **buffer_answers** asks Redis; if it is away, this task fails and says so, and nothing is lost: the ingester waits.
+* **drain** writes the batch. Killed at any point, its next run does exactly what is missing. Its return value is the
+  batch's row counts; all batches are in the admin and in the table `batches`.
+* **ask_for_views** is skipped unless no views have been published yet; then it triggers `refresh_views` at once, so that a
+  new installation has something to show before its first night.
+
+One run at a time; `drain` shares the pool `heavy` (one slot) with the other heavy tasks. The schedule is `DRAIN_SCHEDULE`.
+"""
+
+
+@dag(
+    dag_id="drain_buffer",
+    schedule=CronTriggerTimetable(load_settings().drain_schedule, timezone="UTC", run_immediately=True),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGUMENTS,
+    doc_md=DOC,
+    tags=["bluelake"],
+)
+def drain_buffer() -> None:
+    @task(doc_md="Fails, with the reason, while Redis does not answer.")
+    def buffer_answers() -> int:
+        waiting = RedisHook(redis_conn_id=REDIS_CONNECTION).get_conn().xlen("firehose:flushes")
+        print(f"{waiting} flushes are waiting")
+        return int(waiting)
+
+    @task(pool=HEAVY_POOL, outlets=[LAKE], doc_md="Commits what is in the buffer to the lake.")
+    def drain() -> list[dict[str, Any]]:
+        from lake.drain import drain as run
+
+        return [
+            {
+                "first_flush": batch.first_flush,
+                "last_flush": batch.last_flush,
+                "events_in": batch.events_in,
+                "rows_out": batch.rows_out,
+                "duplicates": batch.duplicates,
+                "rejects": batch.rejects,
+                "seconds": round(batch.duration_seconds, 3),
+            }
+            for batch in run(load_settings())
+        ]
+
+    @task(outlets=[FIRST_DATA], doc_md="Skipped once views have been published.")
+    def ask_for_views(batches: list[dict[str, Any]]) -> None:
+        from lake.views import current
+
+        if not any(batch["rows_out"] for batch in batches) or current(load_settings()) is not None:
+            raise AirflowSkipException("views are there, or there is nothing to show yet")
+
+    batches = drain()
+    buffer_answers() >> batches
+    ask_for_views(batches)
+
+
+drain_buffer()

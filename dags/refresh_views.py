@@ -1,0 +1,48 @@
+"""The DAG `refresh_views`: daily, SQLMesh builds the cached views and publishes them."""
+
+from typing import Any
+
+from airflow.sdk import dag, task
+from airflow.timetables.assets import AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
+from common import DEFAULT_ARGUMENTS, FIRST_DATA, HEAVY_POOL, LAKE, START, VIEWS
+
+from core.settings import load_settings
+
+DOC = """
+### Refresh the cached views
+
+Builds the SQLMesh models over the lake's current rows and publishes the result as a new, versioned, read-only DuckDB file.
+Readers switch to it between two requests; a build that fails an audit is not published.
+
+Runs daily at `REFRESH_SCHEDULE` (UTC), and once when the first data has come. Each run also computes the day that is still
+going on, and computes the last days again, so that late events and deletions show.
+"""
+
+
+@dag(
+    dag_id="refresh_views",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(load_settings().refresh_schedule, timezone="UTC"), assets=FIRST_DATA
+    ),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGUMENTS,
+    doc_md=DOC,
+    tags=["bluelake"],
+)
+def refresh_views() -> None:
+    @task(pool=HEAVY_POOL, inlets=[LAKE], outlets=[VIEWS], doc_md="Builds all views and publishes them.")
+    def refresh() -> dict[str, Any]:
+        from datetime import UTC, datetime
+
+        from transforms.refresh import refresh as run
+
+        result = run(load_settings(), now=datetime.now(UTC))
+        return {"version": result.version, "seconds": round(result.seconds, 2)}
+
+    refresh()
+
+
+refresh_views()

@@ -1,0 +1,1 @@
+"""The standalone ingester: Jetstream frames in, numbered flushes of chunks out."""

@@ -1,0 +1,137 @@
+"""Numbered flushes: turning what is pending into one write that Redis takes whole or not at all."""
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from datetime import UTC, datetime
+
+from buffer.chunks import ChunkEncoder
+from buffer.client import Buffer
+from buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
+from core.clock import now_us
+from core.metrics import Metrics
+from core.settings import Settings, parse_start
+from core.status import report
+from core.watermark import Cursor, read_watermark
+from ingest.pending import Pending
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_SECONDS = 0.2
+LAST_RETRY_SECONDS = 10.0
+# How often the buffer's depth is looked at.
+ROOM_CHECK_SECONDS = 1.0
+
+
+class Flusher:
+    """Keeps the number of the last flush and the cursors that go with it.
+
+    Redis is the authority: `resume` takes over where Redis, or if that is empty the lake, stands; `flush` raises
+    FlushConflictError once Redis stands anywhere else.
+    """
+
+    def __init__(self, settings: Settings, buffer: Buffer, metrics: Metrics) -> None:
+        self._settings = settings
+        self._buffer = buffer
+        self._metrics = metrics
+        self._encoder = ChunkEncoder()
+        self._high_water_bytes = settings.buffer_high_water_mb * 1_000_000
+        self.continues = 0
+        self.number = 0
+        self.cursors: dict[str, Cursor] = {}
+        self._unsure = False
+        self._room_checked = 0.0
+        self.writer = uuid.uuid4().hex
+
+    def resume(self) -> str:
+        """Continue from Redis, from the lake, or from the start, whichever is the furthest that is safe.
+
+        Returns which of `redis`, `lake`, `start` it was. Raises BufferUnavailableError, CorruptStateError.
+        """
+        state = self._buffer.state()
+        watermark = read_watermark(self._settings.watermark_path)
+        self.continues = state.flush
+        # Numbers up to `offered` may already stand for other events in the lake.
+        self.number = max(state.flush, watermark.offered) + 1
+        self._unsure = False
+        source = "redis" if state.flush and state.flush >= watermark.committed else "lake"
+        self.cursors = dict(state.cursors if source == "redis" else watermark.cursors)
+        if not self.cursors:
+            source = "start"
+        self._metrics.counter("bluelake_ingest_resumes_total").labels(source).inc()
+        return source
+
+    def start_us(self) -> int:
+        """Where the very first run starts, microseconds since 1970."""
+        return parse_start(self._settings.jetstream_start, datetime.now(UTC))
+
+    def newest_cursor_us(self) -> int | None:
+        """The furthest time that any host has been followed to, microseconds since 1970."""
+        return max((cursor.time_us for cursor in self.cursors.values()), default=None)
+
+    async def flush(self, pending: Pending, host: str, stopping: asyncio.Event) -> None:
+        """Write `pending`, waiting as long as there is no room or no Redis.
+
+        Raises FlushConflictError if Redis has moved on, BufferUnavailableError if it stays away while stopping.
+        """
+        cursor_us = pending.cursor_us()
+        if cursor_us is not None:
+            self.cursors[host] = Cursor(cursor_us)
+        delay = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._wait_for_room(stopping)
+                await asyncio.to_thread(self._write, pending, host)
+                break
+            except (BufferUnavailableError, BufferFullError) as error:
+                self._unsure = self._unsure or isinstance(error, BufferUnavailableError)
+                self._complain(error)
+                if stopping.is_set():
+                    raise
+                await asyncio.sleep(delay * random.uniform(0.8, 1.2))
+                delay = min(delay * 2, LAST_RETRY_SECONDS)
+        self._flushed(pending)
+
+    def _write(self, pending: Pending, host: str) -> None:
+        started = time.perf_counter()
+        chunks = pending.chunks(self._encoder, self._settings.flush_events)
+        try:
+            self._buffer.append(self.continues, self.number, host, chunks, self.cursors, now_us(), self.writer)
+        except FlushConflictError as error:
+            # After a time-out nobody knows whether the flush was written; its number and writer tell.
+            if not (self._unsure and error.found == self.number and self._buffer.state().writer == self.writer):
+                raise
+        self._metrics.histogram("bluelake_ingest_flush_seconds").observe(time.perf_counter() - started)
+
+    async def _wait_for_room(self, stopping: asyncio.Event) -> None:
+        if time.monotonic() - self._room_checked < ROOM_CHECK_SECONDS:
+            return
+        paused = self._metrics.gauge("bluelake_ingest_paused")
+        while not stopping.is_set():
+            depth = await asyncio.to_thread(self._buffer.depth)
+            held = sum(queue.size_bytes for queue in depth.values())
+            if held < self._high_water_bytes:
+                break
+            paused.set(1)
+            log.warning("the buffer holds %d MB, its high-water mark: reading stops until it is drained", held // 10**6)
+            report(self._settings, "ingest", ok=False, state="paused", message=f"the buffer is full ({held} bytes)")
+            await asyncio.sleep(1)
+        paused.set(0)
+        self._room_checked = time.monotonic()
+
+    def _complain(self, error: Exception) -> None:
+        log.error("%s; nothing is lost, trying again", error)
+        report(self._settings, "ingest", ok=False, state="waiting", message=str(error))
+
+    def _flushed(self, pending: Pending) -> None:
+        self.continues, self.number = self.number, self.number + 1
+        self._unsure = False
+        for queue, frames in pending.frames.items():
+            self._metrics.counter("bluelake_ingest_events_total").labels(queue).inc(len(frames))
+        self._metrics.counter("bluelake_ingest_bytes_total").inc(pending.size_bytes)
+        self._metrics.counter("bluelake_ingest_flushes_total").inc()
+        self._metrics.gauge("bluelake_ingest_flush_number").set(self.continues)
+        if (newest := self.newest_cursor_us()) is not None:
+            self._metrics.gauge("bluelake_ingest_newest_event_seconds").set(newest / 1e6)

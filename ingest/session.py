@@ -1,0 +1,118 @@
+"""Reading one connection: frames into what is pending, what is pending into flushes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from core.clock import now_us
+from core.metrics import Metrics
+from core.reasons import RejectReason
+from core.settings import Settings
+from ingest.errors import HostError
+from ingest.flusher import Flusher
+from ingest.frames import Rejected, Router
+from ingest.pending import Pending, reject_notice
+
+log = logging.getLogger(__name__)
+
+# Compressed or not, this much in memory is flushed whatever the counts say.
+FLUSH_BYTES = 8 << 20
+
+
+class Session:
+    """One connection's frames on their way to Redis.
+
+    One flush is under way at a time. The reader goes on meanwhile, and waits as soon as the next flush is due too: that is
+    the back-pressure, which the socket passes on to the host.
+    """
+
+    def __init__(
+        self, settings: Settings, flusher: Flusher, metrics: Metrics, host: str, stopping: asyncio.Event
+    ) -> None:
+        self._settings = settings
+        self._flusher = flusher
+        self._metrics = metrics
+        self._host = host
+        self._stopping = stopping
+        self._pending = Pending()
+        self._flush_task: asyncio.Task[None] | None = None
+        self._router = Router(self._latest_us())
+        self._largest_frame = settings.max_frame_mb * 1_000_000
+        self.received = 0
+        self.last_frame_at = time.monotonic()
+
+    def _latest_us(self) -> int:
+        return now_us() + int(self._settings.future_seconds * 1e6)
+
+    async def read(self, connection: ClientConnection, on_first: Callable[[int], None]) -> None:
+        """Read until the connection ends. `on_first` is called with the time of the first event.
+
+        Raises HostError when the connection ends, FlushConflictError when Redis has moved on. What has been received by
+        then stays pending: `finish` flushes it.
+        """
+        receive, route = connection.recv, self._router.route
+        add, flush_events = self._pending.add, self._settings.flush_events
+        pending = self._pending
+        try:
+            while True:
+                frame = await receive(decode=False)
+                routed = route(frame)
+                if type(routed) is not tuple or len(frame) > self._largest_frame:
+                    self._reject(frame, routed)
+                    continue
+                queue, time_us = routed
+                if not self.received:
+                    on_first(time_us)
+                self.received += 1
+                if add(queue, frame, time_us) >= flush_events or pending.size_bytes >= FLUSH_BYTES:
+                    await self.start_flush()
+                    pending, add = self._pending, self._pending.add
+                elif pending is not self._pending:
+                    pending, add = self._pending, self._pending.add
+        except ConnectionClosed as error:
+            raise HostError(f"{self._host} closed the connection: {error}") from error
+
+    async def tick(self) -> None:
+        """Flush every `flush_seconds`, until cancelled. Raises what a flush raised."""
+        while True:
+            await asyncio.sleep(self._settings.flush_seconds)
+            self._router.latest_us = self._latest_us()
+            await self.start_flush()
+
+    async def start_flush(self) -> None:
+        """Begin a flush of what is pending, after the one that is under way. Raises what that one raised."""
+        await self.settle()
+        if self._pending.is_empty:
+            return
+        pending, self._pending = self._pending, Pending()
+        self._flush_task = asyncio.create_task(self._flusher.flush(pending, self._host, self._stopping))
+
+    async def settle(self) -> None:
+        """Wait for the flush that is under way, if any. Raises what it raised."""
+        while self._flush_task is not None:
+            task = self._flush_task
+            await asyncio.shield(task)
+            if self._flush_task is task:
+                self._flush_task = None
+
+    async def finish(self) -> None:
+        """Flush all that has been received. Raises what a flush raises."""
+        await self.start_flush()
+        await self.settle()
+
+    def add_gap(self, from_us: int, to_us: int, cause: str) -> None:
+        """Note a span that the host did not serve; it goes to the lake with the next flush."""
+        notice: dict[str, object] = {"from_us": from_us, "to_us": to_us, "host": self._host, "cause": cause}
+        self._pending.add_notice("gaps", notice, from_us)
+        self._metrics.counter("bluelake_ingest_gaps_total").inc()
+
+    def _reject(self, frame: bytes, routed: tuple[str, int] | Rejected) -> None:
+        reason = routed.reason if isinstance(routed, Rejected) else RejectReason.TOO_LARGE
+        self._metrics.counter("bluelake_ingest_rejects_total").labels(reason.value).inc()
+        received_us = now_us()
+        self._pending.add_notice("rejects", reject_notice(frame, reason, received_us), received_us)
+        self.received += 1

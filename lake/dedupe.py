@@ -1,0 +1,78 @@
+"""The new rows of a batch: re-delivered events fall out, against the batch itself and against the lake.
+
+Two deliveries of one event carry the same key (`Table.key`) and, from two hosts, times that lie a bounded span apart. So
+only stored files whose times come that near to the batch's are compared.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from lake.parse import Parsed
+from lake.relations import scan, sql_template
+from lake.store import DataFile, Store
+from lake.tables import Table
+
+HOUR_US = 3_600_000_000
+_PARTITION_SQL = (
+    "strftime(event_at, '%Y') AS year, strftime(event_at, '%m') AS month, "
+    "strftime(event_at, '%d') AS day, strftime(event_at, '%H') AS hour"
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """New rows in the table's schema, and how many others of the batch were re-delivered."""
+
+    rows: pa.Table
+    duplicates: int
+
+
+def select_new(connection: duckdb.DuckDBPyConnection, store: Store, parsed: Parsed, margin_us: int) -> Selection:
+    """The rows of `parsed` that the lake does not have yet, sorted by event time."""
+    table, relation = parsed.table, parsed.relation
+    hours = connection.execute(
+        "SELECT min(epoch_us(event_at)), max(epoch_us(event_at)), count(*) "
+        f"FROM {relation} WHERE reject_reason IS NULL GROUP BY epoch_us(event_at) // {HOUR_US}"
+    ).fetchall()
+    total = sum(hour[2] for hour in hours)
+    if total == 0:
+        return Selection(table.schema.empty_table(), 0)
+    near = _near(store.files(table.name), [(low, high) for low, high, _ in hours], margin_us)
+    earliest = min(low for low, _, _ in hours) - margin_us
+    latest = max(high for _, high, _ in hours) + margin_us
+    statement = sql_template("select_batch").format(
+        columns=", ".join(f'b."{name}"' for name in table.column_names),
+        partition=_PARTITION_SQL + (", 'other' AS user_did" if "user_did" in table.partition else ""),
+        parsed=relation,
+        once=_once(connection, table, relation),
+        stored=scan(table, near),
+        same=" AND ".join(f's."{name}" IS NOT DISTINCT FROM b."{name}"' for name in table.key),
+        earliest=f"make_timestamptz({earliest})",
+        latest=f"make_timestamptz({latest})",
+        tiebreak=", ".join(table.key),
+    )
+    rows = connection.execute(statement).to_arrow_table()
+    rows = rows.cast(table.schema)
+    return Selection(rows, total - rows.num_rows)
+
+
+def _once(connection: duckdb.DuckDBPyConnection, table: Table, relation: str) -> str:
+    """What keeps one delivery of each event; empty where none comes twice, which is cheap to find out."""
+    key = ", ".join(table.key)
+    row = connection.execute(
+        f"SELECT count(*) = count(DISTINCT hash({key})) FROM {relation} WHERE reject_reason IS NULL"
+    ).fetchone()
+    if row is not None and row[0]:
+        return ""
+    return f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY ordinal) = 1"
+
+
+def _near(files: Iterable[DataFile], spans: list[tuple[int, int]], margin_us: int) -> list[DataFile]:
+    return [
+        file
+        for file in files
+        if any(file.first_us <= high + margin_us and file.last_us >= low - margin_us for low, high in spans)
+    ]

@@ -1,0 +1,387 @@
+"""The drain: everything in the buffer up to one flush becomes one commit a table, exactly once.
+
+The order of the steps is what makes it exact; docs/invariants.md says why each stands where it does:
+offered in the watermark, entries read and checked, a commit a table, raw files, the batch's row, committed in the
+watermark, trim.
+"""
+
+import fcntl
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from buffer.client import Buffer, Entry, Flush
+from core.clock import to_datetime
+from core.errors import BluelakeError, CorruptStateError
+from core.reasons import RejectReason
+from core.settings import Settings, require_home
+from core.status import report
+from core.watermark import Watermark, cursors_from_json, cursors_to_json, read_watermark, write_watermark
+from lake import raw
+from lake.dedupe import Selection, select_new
+from lake.duck import connect
+from lake.errors import MissingEntriesError
+from lake.lines import Lines, read_lines
+from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare
+from lake.relations import all_rows
+from lake.store import Commit, Store
+from lake.tables import BATCHES, EVENT_TABLES, REJECTS, Table
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+# A rejected frame's time is when it came, so that a later delivery of it may lie an outage apart.
+REJECTS_MARGIN_US = 2 * 86_400_000_000
+
+
+@dataclass
+class Batch:
+    """What one drain did. `started`: UTC. Bytes: `bytes_raw` of JSON taken, `bytes_stored` of Parquet written."""
+
+    started: datetime
+    first_flush: int
+    last_flush: int
+    events_in: int
+    duration_seconds: float = 0.0
+    rows_by_table: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    rejects_by_reason: Counter[str] = field(default_factory=Counter)
+    anomalies: Counter[str] = field(default_factory=Counter)
+    bytes_raw: int = 0
+    bytes_stored: int = 0
+    newest_event_us: int | None = None
+
+    @property
+    def rows_out(self) -> int:
+        """Rows written to the tables of events; rejects are not among them."""
+        return sum(rows for table, rows in self.rows_by_table.items() if table != REJECTS.name)
+
+    @property
+    def rejects(self) -> int:
+        """Frames rejected."""
+        return sum(self.rejects_by_reason.values())
+
+
+class _Reject(msgspec.Struct):
+    """The ingester's notice of a frame that it could not place; `raw` is base64 on the wire."""
+
+    reason: str
+    received_us: int
+    raw: bytes
+
+
+class Drain:
+    """Takes batches from the buffer to the lake."""
+
+    def __init__(self, settings: Settings, buffer: Buffer, store: Store, progress: Progress | None = None) -> None:
+        self._settings = settings
+        self._buffer = buffer
+        self._store = store
+        self._progress = progress or (lambda done, total: None)
+        self._margin_us = int(settings.dedupe_margin_seconds * 1e6)
+
+    def run(self) -> list[Batch]:
+        """Drain until the buffer holds nothing that was there at the start. Returns a batch a commit."""
+        with exclusive(self._settings, "drain"):
+            self._store.create_tables()
+            raw.remove_old(self._settings.raw_dir, self._settings.raw_keep_days, datetime.now(UTC))
+            target = self._buffer.state().flush
+            batches = []
+            while (batch := self._drain_once(target)) is not None:
+                batches.append(batch)
+            return batches
+
+    def _drain_once(self, target: int) -> Batch | None:
+        started, clock = datetime.now(UTC), time.perf_counter()
+        watermark = self._recover_watermark()
+        low = watermark.committed
+        committed = {
+            table.name: max(self._store.committed_flush(table.name), low) for table in (*EVENT_TABLES, REJECTS)
+        }
+        # A run that was killed after its watermark and before its trim left these.
+        self._buffer.trim(low)
+        flushes = self._take(low, target)
+        if not flushes:
+            return None
+        last = flushes[-1]
+        batch = Batch(started, flushes[0].number, last.number, sum(sum(f.counts.values()) for f in flushes))
+        offered = max(watermark.offered, last.number)
+        write_watermark(self._settings.watermark_path, Watermark(offered, watermark.committed, watermark.cursors))
+        entries = self._read(flushes, low)
+        self._recover_counts(batch, committed, low)
+        self._commit_tables(batch, entries, committed)
+        for queue, queue_entries in entries.items():
+            raw.keep(self._settings.raw_dir, queue, queue_entries, started)
+        batch.duration_seconds = time.perf_counter() - clock
+        self._store.append(BATCHES, _batch_row(batch, last), last.number, {})
+        write_watermark(self._settings.watermark_path, Watermark(offered, last.number, last.cursors))
+        self._buffer.trim(last.number)
+        _log_batch(batch)
+        return batch
+
+    def _recover_watermark(self) -> Watermark:
+        """The watermark, brought up to the last batch if a run was killed between that batch's row and the watermark."""
+        watermark = read_watermark(self._settings.watermark_path)
+        newest = self._store.committed_flush(BATCHES.name)
+        if newest <= watermark.committed:
+            return watermark
+        with _connection(self._settings) as connection:
+            row = connection.execute(
+                f"SELECT cursors FROM {all_rows(self._store, BATCHES.name)} WHERE last_flush = ?", [newest]
+            ).fetchone()
+        if row is None:
+            raise CorruptStateError(f"batches: flush {newest} is committed and has no row; see docs/operations.md")
+        recovered = Watermark(max(watermark.offered, newest), newest, cursors_from_json(row[0]))
+        log.warning("the watermark stood at flush %d, the lake at %d: recovered", watermark.committed, newest)
+        write_watermark(self._settings.watermark_path, recovered)
+        return recovered
+
+    def _take(self, low: int, target: int) -> list[Flush]:
+        """The flushes of the next batch, checked to continue one another and what is committed."""
+        taken: list[Flush] = []
+        events, previous = 0, low
+        for flush in self._buffer.flushes(low):
+            if flush.number > target:
+                break
+            linked = flush.continues <= low if not taken else flush.continues == previous
+            if not linked:
+                raise MissingEntriesError(
+                    f"flush {flush.number} continues {flush.continues}, but the one before it is {previous}: the "
+                    "flushes between are gone from Redis and not in the lake. Nothing was committed. Run `bluelake "
+                    "buffer reset`: the ingester then resumes from the lake's watermark (docs/operations.md)"
+                )
+            taken.append(flush)
+            previous = flush.number
+            events += sum(flush.counts.values())
+            if events >= self._settings.drain_max_events:
+                break
+        return taken
+
+    def _read(self, flushes: list[Flush], low: int) -> dict[str, list[Entry]]:
+        """The entries of `flushes` by queue, checked against what the flushes announced."""
+        last = flushes[-1].number
+        entries: dict[str, list[Entry]] = {}
+        for queue in (*PARSED_QUEUES, REJECTS.name):
+            found = list(self._buffer.read(queue, low, last))
+            counts: Counter[int] = Counter()
+            for entry in found:
+                counts[entry.flush] += entry.chunk.n
+            announced = Counter({flush.number: flush.counts[queue] for flush in flushes if queue in flush.counts})
+            if counts != announced:
+                wrong = sorted(flush for flush in {*counts, *announced} if counts[flush] != announced[flush])
+                raise MissingEntriesError(
+                    f"{queue}: flush {wrong[0]} announced {announced[wrong[0]]} events and Redis holds "
+                    f"{counts[wrong[0]]}. Nothing was committed. Run `bluelake buffer reset`: the ingester then resumes "
+                    "from the lake's watermark (docs/operations.md)"
+                )
+            if found:
+                entries[queue] = found
+        return entries
+
+    def _recover_counts(self, batch: Batch, committed: dict[str, int], watermark: int) -> None:
+        """Take over the counts of tables that a killed run committed already."""
+        for name, flush in committed.items():
+            if flush > watermark:
+                for counts in self._store.commit_counts(name, watermark):
+                    _add_counts(batch, name, counts)
+
+    def _commit_tables(self, batch: Batch, entries: dict[str, list[Entry]], committed: dict[str, int]) -> None:
+        rejects = [
+            reject for reject in _read_rejects(entries.get(REJECTS.name, [])) if reject.flush > committed[REJECTS.name]
+        ]
+        done = 0
+        for queue in PARSED_QUEUES:
+            if queue not in entries:
+                continue
+            lines = read_lines(entries[queue], self._settings.duckdb_threads)
+            batch.bytes_raw += lines.size_bytes
+            with _connection(self._settings) as connection:
+                parsed = parse(
+                    connection,
+                    queue,
+                    lines,
+                    rows_from=lines.first_after(committed[queue]),
+                    rejects_from=lines.first_after(committed[REJECTS.name]),
+                )
+                rejects += parsed.rejects
+                self._commit_rows(batch, connection, parsed, lines)
+            done += lines.count
+            self._progress(done, batch.events_in)
+        self._commit_rejects(batch, rejects)
+
+    def _commit_rows(self, batch: Batch, connection: duckdb.DuckDBPyConnection, parsed: Parsed, lines: Lines) -> None:
+        selection = select_new(connection, self._store, parsed, self._margin_us)
+        connection.execute(f"DROP TABLE {parsed.relation}")
+        newest = None
+        if selection.rows.num_rows and parsed.table.name != "gaps":
+            newest = pa.compute.max(selection.rows["event_at"]).value
+        counts = {"duplicates": selection.duplicates, "anomalies": parsed.anomalies, "newest_event_us": newest}
+        self._append(batch, parsed.table, selection, counts)
+
+    def _commit_rejects(self, batch: Batch, rejects: list[Reject]) -> None:
+        if not rejects:
+            return
+        with _connection(self._settings) as connection:
+            connection.register("reject_rows", _reject_table(rejects))
+            connection.execute("CREATE TEMP TABLE parsed_rejects AS SELECT *, NULL AS reject_reason FROM reject_rows")
+            selection = select_new(
+                connection, self._store, Parsed(REJECTS, "parsed_rejects", [], Counter()), REJECTS_MARGIN_US
+            )
+        reasons = Counter(selection.rows["reason"].to_pylist())
+        self._append(batch, REJECTS, selection, {"duplicates": selection.duplicates, "rejects_by_reason": reasons})
+
+    def _append(self, batch: Batch, table: Table, selection: Selection, counts: dict[str, object]) -> None:
+        counts = {**counts, "rows": selection.rows.num_rows}
+        if selection.rows.num_rows == 0:
+            _add_counts(batch, table.name, counts)
+            return
+        commit: Commit | None = self._store.append(table, selection.rows, batch.last_flush, counts)
+        if commit is not None:
+            _add_counts(batch, table.name, {**counts, "size_bytes": commit.size_bytes})
+
+
+def _add_counts(batch: Batch, table: str, counts: dict[str, object]) -> None:
+    parsed = msgspec.convert(counts, _Counts, strict=False)
+    batch.rows_by_table[table] += parsed.rows
+    batch.duplicates += parsed.duplicates
+    batch.rejects_by_reason.update(parsed.rejects_by_reason)
+    batch.anomalies.update(parsed.anomalies)
+    batch.bytes_stored += parsed.size_bytes
+    if parsed.newest_event_us is not None:
+        batch.newest_event_us = max(batch.newest_event_us or 0, parsed.newest_event_us)
+
+
+class _Counts(msgspec.Struct):
+    """What a commit's metadata tells of it."""
+
+    rows: int = 0
+    duplicates: int = 0
+    size_bytes: int = 0
+    newest_event_us: int | None = None
+    rejects_by_reason: dict[str, int] = {}
+    anomalies: dict[str, int] = {}
+
+
+@contextmanager
+def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = connect(settings)
+    try:
+        prepare(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _read_rejects(entries: list[Entry]) -> list[Reject]:
+    decoder = msgspec.json.Decoder(_Reject)
+    found = []
+    for entry in entries:
+        lines = read_lines([entry], 1)
+        for ordinal in range(lines.count):
+            notice = decoder.decode(lines.raw(ordinal))
+            found.append(
+                Reject(
+                    RejectReason(notice.reason), REJECTS.name, entry.flush, entry.host, notice.received_us, notice.raw
+                )
+            )
+    return found
+
+
+def _reject_table(rejects: list[Reject]) -> pa.Table:
+    return pa.table(
+        {
+            "ordinal": pa.array(range(len(rejects)), pa.int64()),
+            "event_at": pa.array(
+                [to_datetime(reject.event_us) for reject in rejects], REJECTS.schema.field("event_at").type
+            ),
+            "reason": [reject.reason.value for reject in rejects],
+            "queue": [reject.queue for reject in rejects],
+            "flush": [reject.flush for reject in rejects],
+            "host": [reject.host for reject in rejects],
+            "raw": pa.array([reject.raw for reject in rejects], pa.binary()),
+        }
+    )
+
+
+def _batch_row(batch: Batch, last: Flush) -> pa.Table:
+    started = batch.started
+    newest = None if batch.newest_event_us is None else to_datetime(batch.newest_event_us)
+    row = {
+        "event_at": started,
+        "duration_ms": round(batch.duration_seconds * 1000),
+        "first_flush": batch.first_flush,
+        "last_flush": batch.last_flush,
+        "events_in": batch.events_in,
+        "rows_out": batch.rows_out,
+        "rows_by_table": json.dumps(batch.rows_by_table),
+        "duplicates": batch.duplicates,
+        "rejects": batch.rejects,
+        "rejects_by_reason": json.dumps(batch.rejects_by_reason),
+        "anomalies_by_reason": json.dumps(batch.anomalies),
+        "bytes_raw": batch.bytes_raw,
+        "bytes_stored": batch.bytes_stored,
+        "newest_event_at": newest,
+        "cursors": cursors_to_json(last.cursors),
+        "year": f"{started:%Y}",
+        "month": f"{started:%m}",
+        "day": f"{started:%d}",
+        "hour": f"{started:%H}",
+    }
+    return pa.Table.from_pylist([row], schema=BATCHES.schema)
+
+
+def _log_batch(batch: Batch) -> None:
+    log.info(
+        "drained flushes %d to %d: %d events in, %d rows, %d duplicates, %d rejects, %.1f MB of JSON as %.1f MB, %.2f s",
+        batch.first_flush,
+        batch.last_flush,
+        batch.events_in,
+        batch.rows_out,
+        batch.duplicates,
+        batch.rejects,
+        batch.bytes_raw / 1e6,
+        batch.bytes_stored / 1e6,
+        batch.duration_seconds,
+    )
+
+
+@contextmanager
+def exclusive(settings: Settings, task: str) -> Iterator[None]:
+    """Let one process at a time do `task` on this BLUELAKE_HOME; the others wait."""
+    path = settings.home / f"{task}.lock"
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another %s is running here: waiting for it", task)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def drain(settings: Settings, progress: Progress | None = None) -> list[Batch]:
+    """Drain the buffer into the lake of `settings`. Returns a batch a commit, none for an empty buffer.
+
+    `progress` is called with the events done and the events of the batch. Raises BluelakeError, OSError; whatever it
+    raises, what was in the buffer still is, or is in the lake.
+    """
+    require_home(settings, create=True)
+    buffer = Buffer(settings.redis_url)
+    try:
+        batches = Drain(settings, buffer, Store(settings.lake_dir), progress).run()
+    except (BluelakeError, OSError, duckdb.Error) as error:
+        report(settings, "drain", ok=False, state="failed", message=str(error).splitlines()[0])
+        raise
+    finally:
+        buffer.close()
+    events = sum(batch.events_in for batch in batches)
+    report(settings, "drain", ok=True, state="done", message=f"{events} events in {len(batches)} batches")
+    return batches

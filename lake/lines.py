@@ -1,0 +1,93 @@
+"""The frames of a queue's entries as one Arrow column, without a Python object a frame."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from buffer.chunks import decode_chunk
+from buffer.client import Entry
+from buffer.errors import BufferCorruptError
+
+LINE_FEED = 0x0A
+# Small enough that every DuckDB thread finds batches to work on.
+BATCH_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Frames of one queue in the order in which they came.
+
+    `table`: columns `ordinal` (int64, from 0) and `line` (large_string), without the frames that are not UTF-8, whose
+    ordinals are in `not_utf8`. `size_bytes`: of all frames, line feeds included.
+    """
+
+    table: pa.Table
+    count: int
+    size_bytes: int
+    not_utf8: tuple[int, ...]
+    _data: bytes
+    _offsets: np.ndarray
+    _starts: np.ndarray
+    _entries: Sequence[Entry]
+
+    def raw(self, ordinal: int) -> bytes:
+        """The bytes of one frame, without its line feed."""
+        return self._data[int(self._offsets[ordinal]) : int(self._offsets[ordinal + 1]) - 1]
+
+    def entry(self, ordinal: int) -> Entry:
+        """The entry that brought one frame."""
+        return self._entries[int(np.searchsorted(self._starts, ordinal, side="right")) - 1]
+
+    def first_after(self, flush: int) -> int:
+        """The ordinal of the first frame that a flush after `flush` brought; `count` where there is none."""
+        for entry, start in zip(self._entries, self._starts, strict=True):
+            if entry.flush > flush:
+                return int(start)
+        return self.count
+
+
+def read_lines(entries: Sequence[Entry], threads: int) -> Lines:
+    """Decompress `entries`, in flush order, and find their lines. Raises BufferCorruptError."""
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        parts = list(pool.map(lambda entry: decode_chunk(entry.chunk.z), entries))
+    counts = np.array([entry.chunk.n for entry in entries], dtype=np.int64)
+    starts = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)
+    data = b"".join(parts)
+    del parts
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == LINE_FEED).astype(np.int64)
+    if len(ends) != counts.sum():
+        raise BufferCorruptError(f"chunks announce {counts.sum()} events and hold {len(ends)}; see docs/operations.md")
+    offsets = np.concatenate(([0], ends + 1))
+    column = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets.data), pa.py_buffer(data))
+    # From a buffer: handing pyarrow a numpy array makes it import pandas, which takes longer than a small drain.
+    ordinals = pa.Array.from_buffers(pa.int64(), len(ends), [None, pa.py_buffer(np.arange(len(ends), dtype=np.int64).data)])
+    table = pa.table({"ordinal": ordinals, "line": column})
+    bad = _not_utf8(column, data, offsets)
+    if bad:
+        excluded = set(bad)
+        table = table.filter(pa.array([ordinal not in excluded for ordinal in range(len(ends))]))
+    batched = pa.Table.from_batches(table.to_batches(max_chunksize=BATCH_ROWS), table.schema)
+    return Lines(batched, len(ends), len(data), bad, data, offsets, starts, entries)
+
+
+def _not_utf8(column: "pa.Array[pa.LargeStringScalar]", data: bytes, offsets: np.ndarray) -> tuple[int, ...]:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return tuple(
+            ordinal
+            for ordinal in range(len(column))
+            if not _is_utf8(data[int(offsets[ordinal]) : int(offsets[ordinal + 1])])
+        )
+    return ()
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""Any SQL over the lake, read-only: the current views and the `_all` ones, over the files of this moment."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from core.settings import Settings
+from lake.duck import connect, create_views
+from lake.errors import QueryError
+from lake.store import Store
+
+_READ_ONLY = frozenset(
+    {
+        duckdb.StatementType.SELECT,
+        duckdb.StatementType.EXPLAIN,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Column names, and rows as Python values."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+
+
+def query(settings: Settings, text: str) -> Result:
+    """Run one statement of SQL. Nothing but the lake's files can be read, and nothing can be written.
+
+    Raises QueryError with DuckDB's reason.
+    """
+    store = Store(settings.lake_dir)
+    connection = connect(settings)
+    try:
+        create_views(connection, store, margin_us=int(settings.dedupe_margin_seconds * 1e6))
+        _confine(connection, settings)
+        statements = connection.extract_statements(text)
+        if len(statements) != 1:
+            raise QueryError(f"{len(statements)} statements: give one")
+        if statements[0].type not in _READ_ONLY:
+            raise QueryError("only queries can be run: SELECT, WITH, FROM, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN")
+        cursor = connection.execute(statements[0])
+        columns = tuple(column[0] for column in cursor.description or ())
+        return Result(columns, cursor.fetchall())
+    except duckdb.Error as error:
+        raise QueryError(str(error).strip()) from error
+    finally:
+        connection.close()
+
+
+def _confine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Close the way to files outside the lake, to extensions, and to settings that would open it again."""
+    connection.execute(f"SET allowed_directories = ['{_escaped(settings.lake_dir)}', '{_escaped(settings.spill_dir)}']")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _escaped(path: object) -> str:
+    return str(path).replace("'", "''")

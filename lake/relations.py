@@ -1,0 +1,125 @@
+"""SQL text of the lake's relations: every row of a table, or the current ones, over exactly the live files.
+
+File lists are literals, since DuckDB takes no parameters in a view. What is current is defined in `lake/sql/`.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from lake.store import DataFile
+from lake.tables import RECORD_TABLES, TABLES, Table
+
+_SQL = Path(__file__).parent / "sql"
+_DUCKDB_TYPES = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "int32": "INTEGER",
+    "bool": "BOOLEAN",
+    "binary": "BLOB",
+    "timestamp[us, tz=UTC]": "TIMESTAMP WITH TIME ZONE",
+}
+BEGINNING_US = -(2**62)
+END_US = 2**62
+_RECORD_NAMES = frozenset(table.name for table in RECORD_TABLES)
+
+
+class Files(Protocol):
+    """What tells the live files of a table: a `Store`, or the snapshot that a search keeps to."""
+
+    def files(self, name: str) -> tuple[DataFile, ...]:
+        """The live files of table `name`."""
+        ...
+
+
+@cache
+def sql_template(name: str) -> str:
+    """The text of `lake/sql/<name>.sql`."""
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def quote(text: str) -> str:
+    """`text` as an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def duckdb_type(arrow_type: pa.DataType) -> str:
+    """The DuckDB name of one of the lake's Arrow types."""
+    if pa.types.is_list(arrow_type):
+        return f"{duckdb_type(arrow_type.value_type)}[]"
+    return _DUCKDB_TYPES[str(arrow_type)]
+
+
+def scan(table: Table, files: Iterable[DataFile]) -> str:
+    """A relation of every row of `files`, which belong to `table`; an empty one with its columns for no files."""
+    paths = sorted(file.path for file in files)
+    if not paths:
+        nothing = ", ".join(f'NULL::{duckdb_type(field.type)} AS "{field.name}"' for field in table.schema)
+        return f"(SELECT {nothing} WHERE false)"
+    names = ", ".join(f'"{field.name}"' for field in table.schema)
+    listed = ", ".join(quote(path) for path in paths)
+    return f"(SELECT {names} FROM read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false))"
+
+
+def between(files: Sequence[DataFile], start_us: int, end_us: int) -> list[DataFile]:
+    """The files that can hold rows with start_us <= event_at < end_us."""
+    return [file for file in files if file.last_us >= start_us and file.first_us < end_us]
+
+
+def all_rows(store: Files, name: str) -> str:
+    """A relation of every row that table `name` holds."""
+    return scan(TABLES[name], store.files(name))
+
+
+def current_rows(
+    store: Files,
+    name: str,
+    start_us: int = BEGINNING_US,
+    end_us: int = END_US,
+    margin_us: int = 900_000_000,
+    *,
+    candidates: str | None = None,
+    hidden: str | None = None,
+    edited: bool = True,
+) -> str:
+    """A relation of the current rows of table `name` with start_us <= event_at < end_us, microseconds since 1970.
+
+    `margin_us`: how far hosts' clocks may lie apart, so that what supersedes a row may seem that much older than it.
+    For a caller that has looked at the rows already: `candidates`, a relation of those rows of the span that can matter
+    to it (with their `operation`); `hidden`, a relation of the hidden accounts' DIDs; `edited`, False where no updated
+    post can matter, which leaves them out.
+    """
+    table = TABLES[name]
+    files = store.files(name)
+    bounds = {"start": _bound(start_us, ">="), "end": _bound(end_us, "<")}
+    rows = candidates or scan(table, between(files, start_us, end_us))
+    if name == "accounts":
+        return sql_template("current_accounts").format(rows=all_rows(store, name), **bounds)
+    if name not in _RECORD_NAMES:
+        return f"(SELECT * FROM {rows} AS r WHERE true {bounds['start']} {bounds['end']})"
+    later = between(files, start_us - margin_us, END_US)
+    updated = [file for file in later if file.greatest.get("operation") == "update"]
+    deletes = between(store.files("deletes"), start_us - margin_us, END_US)
+    template = "current_posts" if name == "posts" and updated and edited else "current_records"
+    return sql_template(template).format(
+        rows=rows,
+        updates=scan(table, updated),
+        versions=scan(table, files),
+        deletes=scan(TABLES["deletes"], _may_hold(deletes, "collection", table.collection)),
+        collection=quote(table.collection or ""),
+        hidden=hidden or sql_template("hidden_accounts").format(accounts=all_rows(store, "accounts")),
+        **bounds,
+    )
+
+
+def _may_hold(files: Iterable[DataFile], column: str, value: object) -> list[DataFile]:
+    return [file for file in files if str(file.greatest.get(column, value)) >= str(value)]
+
+
+def _bound(moment_us: int, comparison: str) -> str:
+    if moment_us in (BEGINNING_US, END_US):
+        return ""
+    return f"AND r.event_at {comparison} make_timestamptz({moment_us})"

@@ -1,0 +1,33 @@
+-- As current_records; but an updated post keeps the time at which it was first seen (since its last delete) and shows
+-- its last text. Posts are hardly ever updated, so that the second part is small. The first is kept apart from it so that a
+-- filter on event_at still reaches the files.
+(WITH tombstones AS (
+   SELECT did, rkey, max(rev) AS rev FROM {deletes} WHERE collection = {collection} GROUP BY did, rkey
+ ), newest_updates AS (
+   SELECT * FROM {updates} WHERE operation = 'update'
+   QUALIFY row_number() OVER (PARTITION BY did, rkey ORDER BY rev DESC) = 1
+ ), first_seen AS (
+   SELECT v.did, v.rkey, min(v.event_at) AS first_at
+   FROM {versions} AS v
+   JOIN newest_updates AS n ON n.did = v.did AND n.rkey = v.rkey
+   LEFT JOIN tombstones AS d ON d.did = v.did AND d.rkey = v.rkey AND d.rev < n.rev
+   WHERE v.rev > coalesce(d.rev, -1)
+   GROUP BY v.did, v.rkey
+ ), edited AS (
+   SELECT n.* REPLACE (
+       f.first_at AS event_at,
+       strftime(f.first_at, '%Y') AS year, strftime(f.first_at, '%m') AS month,
+       strftime(f.first_at, '%d') AS day, strftime(f.first_at, '%H') AS hour)
+   FROM newest_updates AS n JOIN first_seen AS f ON f.did = n.did AND f.rkey = n.rkey
+ )
+ SELECT * FROM {rows} AS r
+ WHERE operation <> 'update'
+   AND NOT EXISTS (SELECT 1 FROM newest_updates AS u WHERE u.did = r.did AND u.rkey = r.rkey AND u.rev > r.rev)
+   AND NOT EXISTS (SELECT 1 FROM tombstones AS d WHERE d.did = r.did AND d.rkey = r.rkey AND d.rev > r.rev)
+   AND NOT EXISTS (SELECT 1 FROM {hidden} AS h WHERE h.did = r.did)
+   {start} {end}
+ UNION ALL BY NAME
+ SELECT * FROM edited AS r
+ WHERE NOT EXISTS (SELECT 1 FROM tombstones AS d WHERE d.did = r.did AND d.rkey = r.rkey AND d.rev > r.rev)
+   AND NOT EXISTS (SELECT 1 FROM {hidden} AS h WHERE h.did = r.did)
+   {start} {end})

@@ -1,0 +1,37 @@
+-- Syntax of identifiers: https://atproto.com/specs/did, /record-key, /tid, /at-uri-scheme.
+CREATE OR REPLACE TEMP MACRO valid_did(s) AS
+    length(s) <= 2048 AND regexp_full_match(s, 'did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]');
+CREATE OR REPLACE TEMP MACRO valid_rkey(s) AS
+    regexp_full_match(s, '[a-zA-Z0-9_~.:-]{1,512}') AND s NOT IN ('.', '..');
+CREATE OR REPLACE TEMP MACRO valid_rev(s) AS regexp_full_match(s, '[2-7a-j][2-7a-z]{12}');
+-- A TID is 13 digits of base32-sortable, the first of which holds four bits.
+CREATE OR REPLACE TEMP MACRO tid_digit(s, i, factor) AS
+    (strpos('234567abcdefghijklmnopqrstuvwxyz', s[i]) - 1)::BIGINT * factor;
+CREATE OR REPLACE TEMP MACRO tid_to_int(s) AS
+    tid_digit(s, 1, 1152921504606846976) + tid_digit(s, 2, 36028797018963968) + tid_digit(s, 3, 1125899906842624)
+    + tid_digit(s, 4, 35184372088832) + tid_digit(s, 5, 1099511627776) + tid_digit(s, 6, 34359738368)
+    + tid_digit(s, 7, 1073741824) + tid_digit(s, 8, 33554432) + tid_digit(s, 9, 1048576)
+    + tid_digit(s, 10, 32768) + tid_digit(s, 11, 1024) + tid_digit(s, 12, 32) + tid_digit(s, 13, 1);
+-- What a client claims as a time: NULL where it is no date of the years 1 to 9999.
+CREATE OR REPLACE TEMP MACRO claimed_time(s) AS
+    CASE WHEN s[1] BETWEEN '0' AND '9'
+          AND try_cast(s AS TIMESTAMPTZ) BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00'
+                                             AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'
+         THEN try_cast(s AS TIMESTAMPTZ) END;
+CREATE OR REPLACE TEMP MACRO at_part(uri, i) AS
+    CASE WHEN starts_with(uri, 'at://') THEN nullif(split_part(uri, '/', i), '') END;
+CREATE OR REPLACE TEMP MACRO json_string(j) AS CASE WHEN starts_with(j::VARCHAR, '"') THEN j ->> '$' END;
+-- The elements of a list without repetitions, compared in lower case, each as it was first written.
+CREATE OR REPLACE TEMP MACRO distinct_folded(l) AS
+    list_filter(l, lambda x, i: list_position(list_transform(l, lambda y: lower(y)), lower(x)) = i);
+-- The elements of a list without repetitions, in the order in which they first appear.
+CREATE OR REPLACE TEMP MACRO list_distinct_in_order(l) AS list_filter(l, lambda x, i: list_position(l, x) = i);
+CREATE OR REPLACE TEMP MACRO present(l) AS list_filter(coalesce(l, []), lambda x: x IS NOT NULL AND x <> '');
+CREATE OR REPLACE TEMP MACRO header_reason(j) AS CASE
+    WHEN j.did IS NULL OR j.time_us IS NULL THEN 'missing_field'
+    WHEN NOT valid_did(j.did) THEN 'invalid_did' END;
+CREATE OR REPLACE TEMP MACRO commit_reason(j) AS CASE
+    WHEN header_reason(j) IS NOT NULL THEN header_reason(j)
+    WHEN j.commit.rev IS NULL OR j.commit.rkey IS NULL OR j.commit.collection IS NULL THEN 'missing_field'
+    WHEN NOT valid_rev(j.commit.rev) THEN 'invalid_rev'
+    WHEN NOT valid_rkey(j.commit.rkey) THEN 'invalid_rkey' END;

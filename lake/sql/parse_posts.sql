@@ -1,0 +1,73 @@
+-- Posts: app.bsky.feed.post, app.bsky.richtext.facet, app.bsky.embed.*.
+WITH parsed AS (
+  SELECT ordinal, json_transform(line, '{{
+    "did": "VARCHAR", "time_us": "BIGINT",
+    "commit": {{"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR", "cid": "VARCHAR",
+      "record": {{
+        "createdAt": "VARCHAR", "text": "JSON", "langs": ["VARCHAR"], "tags": ["VARCHAR"],
+        "facets": [{{"features": [{{"$type": "VARCHAR", "tag": "VARCHAR", "did": "VARCHAR", "uri": "VARCHAR"}}]}}],
+        "reply": {{"parent": {{"uri": "VARCHAR"}}, "root": {{"uri": "VARCHAR"}}}},
+        "labels": {{"values": [{{"val": "VARCHAR"}}]}},
+        "embed": {{
+          "$type": "VARCHAR", "alt": "VARCHAR", "images": [{{"alt": "VARCHAR"}}], "external": {{"uri": "VARCHAR"}},
+          "record": {{"uri": "VARCHAR", "record": {{"uri": "VARCHAR"}}}},
+          "media": {{"$type": "VARCHAR", "alt": "VARCHAR", "images": [{{"alt": "VARCHAR"}}],
+                    "external": {{"uri": "VARCHAR"}}}}
+        }}
+      }}
+    }}
+  }}') AS j FROM {lines}
+), pieces AS (
+  SELECT ordinal, j, j.commit.record AS r, j.commit.record.embed AS e,
+         json_string(j.commit.record.text) AS text,
+         flatten(list_transform(coalesce(j.commit.record.facets, []), lambda f: coalesce(f.features, []))) AS features,
+         CASE j.commit.record.embed."$type"
+           WHEN 'app.bsky.embed.images' THEN 'images' WHEN 'app.bsky.embed.video' THEN 'video'
+           WHEN 'app.bsky.embed.external' THEN 'external' WHEN 'app.bsky.embed.record' THEN 'record'
+           WHEN 'app.bsky.embed.recordWithMedia' THEN 'record_with_media'
+           ELSE CASE WHEN j.commit.record.embed."$type" IS NULL THEN 'none' ELSE 'other' END END AS embed
+  FROM parsed
+), lists AS (
+  SELECT *,
+         present(list_transform(features, lambda f: CASE WHEN ends_with(f."$type", '#tag') THEN f.tag END)) AS facet_tags,
+         present(list_transform(features, lambda f: CASE WHEN ends_with(f."$type", '#mention') THEN f.did END)) AS mentions,
+         present(list_transform(features, lambda f: CASE WHEN ends_with(f."$type", '#link') THEN f.uri END)) AS facet_links,
+         CASE embed WHEN 'record' THEN e.record.uri WHEN 'record_with_media' THEN e.record.record.uri END AS quoted,
+         CASE WHEN embed = 'record_with_media' THEN e.media.images ELSE e.images END AS images,
+         CASE WHEN embed = 'record_with_media' THEN e.media."$type" ELSE e."$type" END AS media_type,
+         CASE WHEN embed = 'record_with_media' THEN e.media.alt ELSE e.alt END AS video_alt,
+         CASE WHEN embed = 'record_with_media' THEN e.media.external.uri ELSE e.external.uri END AS external_link
+  FROM pieces
+), tagged AS (
+  SELECT *, distinct_folded(list_concat(facet_tags, present(r.tags))) AS stated_tags,
+         list_distinct_in_order(list_concat(facet_links, present([external_link]))) AS links
+  FROM lists
+)
+SELECT ordinal,
+       j.did AS did, j.commit.rkey AS rkey, tid_to_int(j.commit.rev) AS rev,
+       make_timestamptz(j.time_us) AS event_at, claimed_time(r."createdAt") AS created_at,
+       j.commit.operation AS operation,
+       j.commit.cid AS cid,
+       text,
+       present(r.langs) AS langs,
+       CASE WHEN len(stated_tags) > 0 OR NOT (contains(text, '#') OR contains(text, '＃')) THEN stated_tags
+            ELSE distinct_folded(list_filter(
+                   regexp_extract_all(text, '(?:^|\s)[#＃]([\p{{L}}\p{{M}}\p{{N}}_]+)', 1),
+                   lambda tag: NOT regexp_full_match(tag, '[0-9]+'))) END AS hashtags,
+       list_distinct_in_order(mentions) AS mentions,
+       links,
+       list_distinct_in_order(present(list_transform(links, lambda link:
+           lower(regexp_extract(link, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:]+)', 1))))) AS domains,
+       at_part(r.reply.parent.uri, 3) AS reply_parent_did, at_part(r.reply.parent.uri, 5) AS reply_parent_rkey,
+       at_part(r.reply.root.uri, 3) AS reply_root_did, at_part(r.reply.root.uri, 5) AS reply_root_rkey,
+       CASE WHEN at_part(quoted, 4) = 'app.bsky.feed.post' THEN at_part(quoted, 3) END AS quote_did,
+       CASE WHEN at_part(quoted, 4) = 'app.bsky.feed.post' THEN at_part(quoted, 5) END AS quote_rkey,
+       embed,
+       CASE WHEN media_type = 'app.bsky.embed.images' THEN len(coalesce(images, []))
+            WHEN media_type = 'app.bsky.embed.video' THEN 1 ELSE 0 END::INTEGER AS media_count,
+       present(CASE WHEN media_type = 'app.bsky.embed.video' THEN [video_alt]
+                    ELSE list_transform(coalesce(images, []), lambda image: image.alt) END) AS alt_texts,
+       present(list_transform(coalesce(r.labels.values, []), lambda label: label.val)) AS labels,
+       CASE WHEN commit_reason(j) IS NOT NULL THEN commit_reason(j)
+            WHEN text IS NULL THEN 'invalid_record' END AS reject_reason
+FROM tagged

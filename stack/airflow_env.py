@@ -1,0 +1,87 @@
+"""Airflow's environment: what `airflow/airflow.env` says for every installation, and what belongs to this one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from core.errors import BluelakeError
+from core.files import write_durably
+from core.secrets import admin_password, secret
+from core.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PROCESSES = ("api-server", "scheduler", "dag-processor")
+POOL = "heavy"
+
+
+def static_environment() -> dict[str, str]:
+    """What `airflow/airflow.env` sets, which the containers read too."""
+    pairs = {}
+    for line in (ROOT / "airflow" / "airflow.env").read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """The whole environment of an Airflow process of this installation. Makes the secrets that it needs."""
+    folder = settings.home / "airflow"
+    folder.mkdir(exist_ok=True)
+    passwords = folder / "passwords.json"
+    write_durably(passwords, json.dumps({"admin": admin_password(settings)}).encode(), mode=0o600)
+    own = {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__CORE__FERNET_KEY": secret(settings, "airflow-fernet-key", 32),
+        "AIRFLOW__API__SECRET_KEY": secret(settings, "airflow-api-secret", 64),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secret(settings, "airflow-jwt-secret", 64),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(settings.airflow_port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{settings.airflow_port}",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{settings.airflow_port}/execution/",
+        "AIRFLOW_CONN_BLUELAKE_REDIS": redis_connection(settings.redis_url),
+        "BLUELAKE_HOME": str(settings.home),
+        "REDIS_URL": settings.redis_url,
+    }
+    return {**os.environ, **static_environment(), **own}
+
+
+def redis_connection(url: str) -> str:
+    """`url` as an Airflow connection, which takes the database as a parameter and ignores it in the path."""
+    parts = urlsplit(url)
+    database = parts.path.strip("/") or "0"
+    return f"redis://{parts.netloc}/?db={database}"
+
+
+def airflow_command(*arguments: str) -> list[str]:
+    """The command line of Airflow with `arguments`, in this Python environment."""
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+def prepare_database(settings: Settings) -> None:
+    """Bring Airflow's database to its newest version and make the pool of one slot that heavy tasks share.
+
+    Raises BluelakeError with the end of Airflow's own output.
+    """
+    environment = airflow_environment(settings)
+    for arguments in (
+        ("db", "migrate"),
+        ("pools", "set", POOL, "1", "One heavy task at a time: drain, views, maintenance"),
+    ):
+        done = subprocess.run(airflow_command(*arguments), env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+            raise BluelakeError(f"airflow {' '.join(arguments)} failed:\n{tail}")
+
+
+def exec_process(settings: Settings, process: str) -> None:
+    """Become one of Airflow's processes, in the foreground. Does not return."""
+    command = airflow_command(process)
+    os.execve(command[0], command, airflow_environment(settings))

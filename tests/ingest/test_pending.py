@@ -1,0 +1,47 @@
+"""What waits for a flush."""
+
+import base64
+import json
+
+from buffer.chunks import ChunkEncoder, decode_chunk
+from core.reasons import RejectReason
+from ingest.pending import Pending, reject_notice
+
+
+def test_chunks_hold_every_frame_in_order_and_their_times() -> None:
+    pending = Pending()
+    for number, time_us in enumerate([30, 10, 20, 50, 40]):
+        pending.add("likes", b"l%d" % number, time_us)
+    pending.add("posts", b"p", 60)
+
+    chunks = pending.chunks(ChunkEncoder(), chunk_events=3)
+
+    assert [(c.queue, c.n, c.first_us, c.last_us, decode_chunk(c.z)) for c in chunks] == [
+        ("likes", 3, 10, 30, b"l0\nl1\nl2\n"),
+        ("likes", 2, 40, 50, b"l3\nl4\n"),
+        ("posts", 1, 60, 60, b"p\n"),
+    ]
+
+
+def test_line_feeds_between_tokens_do_not_cut_a_frame() -> None:
+    pending = Pending()
+    pending.add("likes", b'{\n"a": 1\n}', 1)
+    (chunk,) = pending.chunks(ChunkEncoder(), 10)
+    assert decode_chunk(chunk.z) == b'{ "a": 1 }\n'
+
+
+def test_one_odd_time_does_not_move_the_cursor() -> None:
+    pending = Pending()
+    for time_us in [*range(100, 109), 10**18]:
+        pending.add("likes", b"x", time_us)
+    assert pending.cursor_us() == 105  # the median of 101..108 and the odd one
+
+
+def test_the_ingesters_own_notices_do_not_move_the_cursor() -> None:
+    pending = Pending()
+    assert pending.cursor_us() is None
+    pending.add_notice("rejects", reject_notice(b"\xffx", RejectReason.NOT_UTF8, 5), 5)
+    assert pending.cursor_us() is None
+    (chunk,) = pending.chunks(ChunkEncoder(), 10)
+    notice = json.loads(decode_chunk(chunk.z))
+    assert (notice["reason"], notice["received_us"], base64.b64decode(notice["raw"])) == ("not_utf8", 5, b"\xffx")

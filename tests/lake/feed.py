@@ -1,0 +1,39 @@
+"""Putting frames into a real buffer as the ingester does, and reading the lake back."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from buffer.chunks import ChunkEncoder
+from buffer.client import Buffer
+from core.settings import Settings
+from core.watermark import Cursor
+from ingest.frames import Router
+from ingest.pending import Pending, reject_notice
+from lake.query import query
+
+
+def feed(buffer: Buffer, frames: Iterable[bytes], *, chunk_events: int = 4) -> int:
+    """Write `frames` as one flush. Returns its number."""
+    router, pending = Router(2**62), Pending()
+    for frame in frames:
+        routed = router.route(frame)
+        if isinstance(routed, tuple):
+            pending.add(routed[0], frame, routed[1])
+        else:
+            pending.add_notice("rejects", reject_notice(frame, routed.reason, 1_783_166_400_000_000), 0)
+    state = buffer.state()
+    cursors = {"host": Cursor(pending.cursor_us() or 0)}
+    number = state.flush + 1
+    buffer.append(state.flush, number, "host", pending.chunks(ChunkEncoder(), chunk_events), cursors, 1, "test")
+    return number
+
+
+def rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
+    """The result of `sql` over the lake, a dict a row."""
+    result = query(settings, sql)
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+def values(settings: Settings, sql: str) -> list[Any]:
+    """The first column of the result of `sql`."""
+    return [row[0] for row in query(settings, sql).rows]

@@ -1,0 +1,272 @@
+"""Exactly once: re-delivery, kills between any two steps, lost entries, a lost watermark."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis as redis_client
+import zstandard
+
+import lake.drain as drain_module
+from buffer.client import Buffer
+from core.settings import Settings
+from core.watermark import Cursor, Watermark, read_watermark
+from lake.drain import drain
+from lake.errors import CorruptLogError, MissingEntriesError
+from tests.conftest import NOON_US, RedisServer, commit_frame
+from tests.lake.feed import feed, rows, values
+
+HOUR_US = 3_600_000_000
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def likes(*rkeys: str, time_us: int = NOON_US, rev: int = 1) -> list[bytes]:
+    return [commit_frame(rkey=rkey, time_us=time_us, rev=rev) for rkey in rkeys]
+
+
+def posts(*rkeys: str) -> list[bytes]:
+    return [commit_frame("app.bsky.feed.post", rkey=rkey) for rkey in rkeys]
+
+
+def stored(settings: Settings, table: str = "likes") -> list[str]:
+    return values(settings, f"SELECT rkey FROM {table}_all ORDER BY rkey")
+
+
+def test_a_drain_moves_everything_and_tells_what_it_did(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, likes("3ka", "3kb"))
+    feed(buffer, [*likes("3kc"), *posts("3kp"), b"junk"])
+
+    (batch,) = drain(settings)
+
+    assert (batch.first_flush, batch.last_flush, batch.events_in) == (1, 2, 5)
+    assert batch.rows_by_table == {"likes": 3, "posts": 1, "rejects": 1}
+    assert (batch.rows_out, batch.duplicates, batch.rejects_by_reason) == (4, 0, {"not_json": 1})
+    assert stored(settings) == ["3ka", "3kb", "3kc"]
+    (row,) = rows(settings, "SELECT * FROM batches")
+    assert (row["first_flush"], row["last_flush"], row["events_in"], row["rows_out"]) == (1, 2, 5, 4)
+    assert json.loads(row["rows_by_table"]) == {"likes": 3, "posts": 1, "rejects": 1}
+    assert json.loads(row["cursors"]) == {"host": {"time_us": NOON_US, "seq": None}}
+    assert row["bytes_raw"] == sum(len(f) + 1 for f in [*likes("3ka", "3kb", "3kc"), *posts("3kp")])
+    assert read_watermark(settings.watermark_path) == Watermark(2, 2, {"host": Cursor(NOON_US)})
+    assert list(buffer.flushes(0)) == []
+    assert sum(depth.events for depth in buffer.depth().values()) == 0
+
+
+def test_an_empty_buffer_is_nothing_to_do(buffer: Buffer, settings: Settings) -> None:
+    assert drain(settings) == []
+    assert stored(settings) == []
+
+
+def test_a_long_backlog_is_taken_in_several_commits(buffer: Buffer, settings: Settings) -> None:
+    for letter in "abcde":
+        feed(buffer, likes(f"3k{letter}", f"3k{letter}2"))
+    batches = drain(settings.model_copy(update={"drain_max_events": 4}))
+    assert [(batch.first_flush, batch.last_flush) for batch in batches] == [(1, 2), (3, 4), (5, 5)]
+    assert len(stored(settings)) == 10
+
+
+def test_redelivered_events_fall_out_of_a_batch_and_of_the_lake(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, [*likes("3ka", "3kb", "3ka"), *posts("3kp"), b"junk"])
+    (first,) = drain(settings)
+    feed(buffer, [*likes("3ka", "3kc"), *posts("3kp"), b"junk"])
+    (second,) = drain(settings)
+
+    assert (first.duplicates, second.duplicates) == (1, 3)
+    assert stored(settings) == ["3ka", "3kb", "3kc"]
+    assert stored(settings, "posts") == ["3kp"]
+    assert values(settings, "SELECT count(*) FROM rejects") == [1]
+
+
+def test_another_hosts_copy_falls_out_across_the_hours_edge(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, likes("3ka", time_us=NOON_US - 1_000_000))
+    drain(settings)
+    feed(buffer, likes("3ka", time_us=NOON_US + 2_000_000))
+    (batch,) = drain(settings)
+    assert batch.duplicates == 1
+    assert values(settings, "SELECT hour FROM likes_all") == ["11"]
+
+
+def test_a_new_revision_of_a_record_is_no_duplicate(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, [*likes("3ka", rev=1), *likes("3ka", rev=2)])
+    (batch,) = drain(settings)
+    assert batch.duplicates == 0
+    assert sorted(values(settings, "SELECT rev FROM likes_all")) == [1, 2]
+
+
+def test_copies_far_apart_in_time_are_compared_by_hour(buffer: Buffer, settings: Settings) -> None:
+    old, new = likes("3kold", time_us=NOON_US - 50 * HOUR_US), likes("3knew")
+    feed(buffer, [*old, *new])
+    drain(settings)
+    feed(buffer, [*new, *old])
+    (batch,) = drain(settings)
+    assert batch.duplicates == 2
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, call: int, after: bool) -> None:
+    """Die at the `call`th call of `owner.name`, before or after it does its work."""
+    original: Callable[..., Any] = getattr(owner, name)
+    calls = 0
+
+    def dying(*arguments: Any, **keywords: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call and not after:
+            raise Killed
+        result = original(*arguments, **keywords)
+        if calls == call and after:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(owner, name, dying)
+
+
+# Appends: 1 posts, 2 likes, 3 deletes, 4 rejects, 5 batches. Watermarks: 1 offered, 2 committed. Trims: 2 the last.
+KILLS = {
+    "before offered": ("write_watermark", 1, False),
+    "after offered": ("write_watermark", 1, True),
+    "before the first table": ("append", 1, False),
+    "after the first table": ("append", 1, True),
+    "between two tables": ("append", 2, True),
+    "before rejects": ("append", 4, False),
+    "after rejects": ("append", 4, True),
+    "before the raw files": ("keep", 1, False),
+    "before the batch's row": ("append", 5, False),
+    "after the batch's row": ("append", 5, True),
+    "after committed": ("write_watermark", 2, True),
+    "after the trim": ("trim", 2, True),
+}
+
+
+@pytest.mark.parametrize("more", [False, True], ids=["same", "more"])
+@pytest.mark.parametrize("point", list(KILLS))
+def test_killed_anywhere_the_next_run_does_exactly_what_is_missing(
+    point: str, more: bool, buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, call, after = KILLS[point]
+    delete = commit_frame(operation="delete", rkey="3kx", rev=9)
+    feed(buffer, [*likes("3ka", "3kb"), *posts("3kp"), delete, b"junk"])
+    owner: Any = {
+        "write_watermark": drain_module,
+        "append": drain_module.Store,
+        "keep": drain_module.raw,
+        "trim": drain_module.Buffer,
+    }[name]
+    with monkeypatch.context() as patch:
+        kill_at(patch, owner, name, call=call, after=after)
+        with pytest.raises(Killed):
+            drain(settings)
+    expected = ["3ka", "3kb"]
+    if more:
+        feed(buffer, [*likes("3kc", "3ka"), b"other junk"])
+        expected.append("3kc")
+
+    drain(settings)
+
+    assert stored(settings) == expected
+    assert stored(settings, "posts") == ["3kp"]
+    assert stored(settings, "deletes") == ["3kx"]
+    assert sorted(values(settings, "SELECT raw FROM rejects")) == [b"junk", *([b"other junk"] if more else [])]
+    (total,) = rows(
+        settings, "SELECT sum(events_in) AS events, sum(rows_out) AS rows, sum(rejects) AS rejects FROM batches"
+    )
+    assert total == {"events": 5 + 3 * more, "rows": 4 + more, "rejects": 1 + more}
+    last = 2 if more else 1
+    assert read_watermark(settings.watermark_path).committed == last
+    assert list(buffer.flushes(0)) == []
+    kept = b"".join(
+        zstandard.ZstdDecompressor().stream_reader(path.read_bytes(), read_across_frames=True).read()
+        for path in settings.raw_dir.rglob("likes-*.zst")
+    )
+    assert set(likes("3ka", "3kb")) <= set(kept.splitlines())
+
+
+def test_an_offered_number_is_never_used_again_after_redis_lost_its_memory(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(buffer, [*likes("3ka"), *posts("3kp")])
+    with monkeypatch.context() as patch:
+        kill_at(patch, drain_module.Store, "append", call=1, after=True)
+        with pytest.raises(Killed):
+            drain(settings)
+    with redis_client.Redis(port=redis_server.port) as client:
+        client.flushall()
+
+    watermark = read_watermark(settings.watermark_path)
+
+    assert (watermark.offered, watermark.committed) == (1, 0)
+
+
+def test_a_missing_entry_stops_the_drain_before_anything_is_committed(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer
+) -> None:
+    feed(buffer, [*likes("3ka"), *posts("3kp")])
+    feed(buffer, likes("3kb"))
+    with redis_client.Redis(port=redis_server.port) as client:
+        client.xdel("firehose:likes:queue", "2-1")
+
+    with pytest.raises(MissingEntriesError, match=r"likes: flush 2 announced 1 events and Redis holds 0.*buffer reset"):
+        drain(settings)
+
+    assert stored(settings) == []
+    assert stored(settings, "posts") == []
+    assert read_watermark(settings.watermark_path).committed == 0
+
+
+def test_a_missing_flush_stops_the_drain(buffer: Buffer, settings: Settings, redis_server: RedisServer) -> None:
+    for letter in "abc":
+        feed(buffer, likes(f"3k{letter}"))
+    with redis_client.Redis(port=redis_server.port) as client:
+        client.xdel("firehose:flushes", "2-1")
+    with pytest.raises(MissingEntriesError, match="flush 3 continues 2"):
+        drain(settings)
+    assert stored(settings) == []
+
+
+def test_flushes_lost_before_they_were_drained_are_noticed(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer
+) -> None:
+    feed(buffer, likes("3ka"))
+    feed(buffer, likes("3kb"))
+    with redis_client.Redis(port=redis_server.port) as client:
+        client.xtrim("firehose:flushes", minid="2-0", approximate=False)
+        client.xtrim("firehose:likes:queue", minid="2-0", approximate=False)
+    with pytest.raises(MissingEntriesError, match="flush 2 continues 1"):
+        drain(settings)
+
+
+def test_a_lost_watermark_is_recovered_from_the_lake(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, likes("3ka"))
+    drain(settings)
+    settings.watermark_path.unlink()
+    feed(buffer, likes("3kb"))
+
+    drain(settings)
+
+    assert stored(settings) == ["3ka", "3kb"]
+    assert read_watermark(settings.watermark_path).committed == 2
+
+
+def newest_log_entry(settings: Settings, table: str) -> Path:
+    return sorted((settings.lake_dir / table / "_delta_log").glob("*.json"))[-1]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"commitInfo":{"times'])
+def test_a_log_entry_cut_off_by_a_power_loss_is_refused(content: bytes, buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, likes("3ka"))
+    drain(settings)
+    newest_log_entry(settings, "likes").write_bytes(content)
+    with pytest.raises(CorruptLogError, match="likes/_delta_log"):
+        drain(settings)
+
+
+def test_old_raw_files_go(buffer: Buffer, settings: Settings) -> None:
+    (settings.raw_dir / "2020-01-01").mkdir(parents=True)
+    feed(buffer, likes("3ka"))
+    drain(settings)
+    assert "2020-01-01" not in {folder.name for folder in settings.raw_dir.iterdir()}
+    assert len(list(settings.raw_dir.rglob("likes-*.ndjson.zst"))) == 1
