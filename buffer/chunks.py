@@ -36,9 +36,32 @@ class ChunkEncoder:
         return Chunk(queue, len(frames), first_us, last_us, self._compressor.compress(ndjson))
 
 
-def decode_chunk(z: bytes) -> bytes:
-    """The NDJSON in a chunk, ending in a line feed. Raises BufferCorruptError."""
+def decoded_size(z: bytes) -> int:
+    """How many bytes of NDJSON are in a chunk. Raises BufferCorruptError."""
     try:
-        return zstandard.ZstdDecompressor().decompress(z, max_output_size=MAX_CHUNK_BYTES)
+        size = zstandard.frame_content_size(z)
+    except zstandard.ZstdError as error:
+        raise BufferCorruptError(f"a chunk of {len(z)} bytes is not zstd: {error}") from error
+    if not 0 <= size <= MAX_CHUNK_BYTES:
+        raise BufferCorruptError(f"a chunk of {len(z)} bytes does not tell its size, or one that none has: {size}")
+    return size
+
+
+def decode_into(z: bytes, target: memoryview) -> None:
+    """Decompress a chunk into `target`, which has exactly its size. Raises BufferCorruptError."""
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(z) as reader:
+            read = reader.readinto(target)
+            while read < len(target) and (more := reader.readinto(target[read:])):
+                read += more
     except zstandard.ZstdError as error:
         raise BufferCorruptError(f"a chunk of {len(z)} bytes does not decompress: {error}") from error
+    if read != len(target):
+        raise BufferCorruptError(f"a chunk of {len(z)} bytes holds {read} bytes and announces {len(target)}")
+
+
+def decode_chunk(z: bytes) -> bytes:
+    """The NDJSON in a chunk, ending in a line feed. Raises BufferCorruptError."""
+    target = bytearray(decoded_size(z))
+    decode_into(z, memoryview(target))
+    return bytes(target)

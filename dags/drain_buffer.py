@@ -18,7 +18,7 @@ Takes everything that the ingester has put into Redis and commits it to the lake
 * **buffer_answers** asks Redis; if it is away, this task fails and says so, and nothing is lost: the ingester waits.
 * **drain** writes the batch. Killed at any point, its next run does exactly what is missing. Its return value is the
   batch's row counts; all batches are in the admin and in the table `batches`.
-* **ask_for_views** is skipped unless no views have been published yet; then it triggers `refresh_views` at once, so that a
+* **ask_for_views** is skipped once the published views have rows; until then it triggers `refresh_views` at once, so that a
   new installation has something to show before its first night.
 
 One run at a time; `drain` shares the pool `heavy` (one slot) with the other heavy tasks. The schedule is `DRAIN_SCHEDULE`.
@@ -59,12 +59,14 @@ def drain_buffer() -> None:
             for batch in run(load_settings())
         ]
 
-    @task(outlets=[FIRST_DATA], doc_md="Skipped once views have been published.")
+    @task(outlets=[FIRST_DATA], doc_md="Skipped once the published views have rows.")
     def ask_for_views(batches: list[dict[str, Any]]) -> None:
         from lake.views import current
 
-        if not any(batch["rows_out"] for batch in batches) or current(load_settings()) is not None:
-            raise AirflowSkipException("views are there, or there is nothing to show yet")
+        published = current(load_settings())
+        shown = published is not None and any(view.rows for view in published.views)
+        if shown or not any(batch["rows_out"] for batch in batches):
+            raise AirflowSkipException("there are views with rows already, or there is nothing to show yet")
 
     batches = drain()
     buffer_answers() >> batches

@@ -73,6 +73,7 @@ class Ingester:
                 await self._pause(delay * random.uniform(0.5, 1.0))
         finally:
             idle.cancel()
+        log.info("stopped at flush %d; everything received was flushed", self._flusher.continues)
         self._say(ok=True, state="stopped", message="stopped; everything received was flushed")
 
     async def _resume(self) -> None:

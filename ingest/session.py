@@ -55,8 +55,7 @@ class Session:
         then stays pending: `finish` flushes it.
         """
         receive, route = connection.recv, self._router.route
-        add, flush_events = self._pending.add, self._settings.flush_events
-        pending = self._pending
+        flush_events = self._settings.flush_events
         try:
             while True:
                 frame = await receive(decode=False)
@@ -68,11 +67,10 @@ class Session:
                 if not self.received:
                     on_first(time_us)
                 self.received += 1
-                if add(queue, frame, time_us) >= flush_events or pending.size_bytes >= FLUSH_BYTES:
+                # Looked up anew for every frame: a tick may have taken the last one to be flushed.
+                pending = self._pending
+                if pending.add(queue, frame, time_us) >= flush_events or pending.size_bytes >= FLUSH_BYTES:
                     await self.start_flush()
-                    pending, add = self._pending, self._pending.add
-                elif pending is not self._pending:
-                    pending, add = self._pending, self._pending.add
         except ConnectionClosed as error:
             raise HostError(f"{self._host} closed the connection: {error}") from error
 

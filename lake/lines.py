@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from buffer.chunks import decode_chunk
+from buffer.chunks import decode_into, decoded_size
 from buffer.client import Entry
 from buffer.errors import BufferCorruptError
 
@@ -28,14 +28,14 @@ class Lines:
     count: int
     size_bytes: int
     not_utf8: tuple[int, ...]
-    _data: bytes
+    _data: memoryview
     _offsets: np.ndarray
     _starts: np.ndarray
     _entries: Sequence[Entry]
 
     def raw(self, ordinal: int) -> bytes:
         """The bytes of one frame, without its line feed."""
-        return self._data[int(self._offsets[ordinal]) : int(self._offsets[ordinal + 1]) - 1]
+        return bytes(self._data[int(self._offsets[ordinal]) : int(self._offsets[ordinal + 1]) - 1])
 
     def entry(self, ordinal: int) -> Entry:
         """The entry that brought one frame."""
@@ -51,19 +51,19 @@ class Lines:
 
 def read_lines(entries: Sequence[Entry], threads: int) -> Lines:
     """Decompress `entries`, in flush order, and find their lines. Raises BufferCorruptError."""
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        parts = list(pool.map(lambda entry: decode_chunk(entry.chunk.z), entries))
     counts = np.array([entry.chunk.n for entry in entries], dtype=np.int64)
     starts = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)
-    data = b"".join(parts)
-    del parts
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == LINE_FEED).astype(np.int64)
+    memory = _decompress([entry.chunk.z for entry in entries], threads)
+    data = memory.data
+    ends = np.flatnonzero(memory == LINE_FEED).astype(np.int64, copy=False)
     if len(ends) != counts.sum():
         raise BufferCorruptError(f"chunks announce {counts.sum()} events and hold {len(ends)}; see docs/operations.md")
     offsets = np.concatenate(([0], ends + 1))
-    column = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets.data), pa.py_buffer(data))
+    column = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets.data), pa.py_buffer(memory.data))
     # From a buffer: handing pyarrow a numpy array makes it import pandas, which takes longer than a small drain.
-    ordinals = pa.Array.from_buffers(pa.int64(), len(ends), [None, pa.py_buffer(np.arange(len(ends), dtype=np.int64).data)])
+    ordinals = pa.Array.from_buffers(
+        pa.int64(), len(ends), [None, pa.py_buffer(np.arange(len(ends), dtype=np.int64).data)]
+    )
     table = pa.table({"ordinal": ordinals, "line": column})
     bad = _not_utf8(column, data, offsets)
     if bad:
@@ -73,7 +73,18 @@ def read_lines(entries: Sequence[Entry], threads: int) -> Lines:
     return Lines(batched, len(ends), len(data), bad, data, offsets, starts, entries)
 
 
-def _not_utf8(column: "pa.Array[pa.LargeStringScalar]", data: bytes, offsets: np.ndarray) -> tuple[int, ...]:
+def _decompress(chunks: Sequence[bytes], threads: int) -> np.ndarray:
+    """All chunks, one behind the other, in one piece of memory that is written once."""
+    ends = np.cumsum([decoded_size(z) for z in chunks])
+    memory = np.empty(int(ends[-1]), dtype=np.uint8)
+    view = memory.data
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        targets = (view[int(end) - decoded_size(z) : int(end)] for z, end in zip(chunks, ends, strict=True))
+        list(pool.map(decode_into, chunks, targets))
+    return memory
+
+
+def _not_utf8(column: pa.StringArray | pa.LargeStringArray, data: memoryview, offsets: np.ndarray) -> tuple[int, ...]:
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
@@ -85,9 +96,9 @@ def _not_utf8(column: "pa.Array[pa.LargeStringScalar]", data: bytes, offsets: np
     return ()
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_utf8(line: memoryview) -> bool:
     try:
-        line.decode("utf-8")
+        str(line, "utf-8")
     except UnicodeDecodeError:
         return False
     return True

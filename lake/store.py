@@ -38,7 +38,15 @@ COMMIT_ATTEMPTS = 10
 STATISTICS_STEP_US = 1000
 _GREATEST = ("operation", "collection")
 _FILE_FACTS = frozenset(
-    ("path", "size_bytes", "num_records", "min.event_at", "max.event_at", *tuple(f"partition.{name}" for name in HOUR_PARTITION), *tuple(f"max.{name}" for name in _GREATEST))
+    [
+        "path",
+        "size_bytes",
+        "num_records",
+        "min.event_at",
+        "max.event_at",
+        *(f"partition.{name}" for name in HOUR_PARTITION),
+        *(f"max.{name}" for name in _GREATEST),
+    ]
 )
 _TABLE_CONFIGURATION = {
     "delta.logRetentionDuration": "interval 7 days",
@@ -225,7 +233,9 @@ def _data_file(action: dict[str, object], root: Path) -> DataFile:
 
 
 def _microseconds(moment: object) -> int:
-    return to_us(moment) if isinstance(moment, datetime) else 0
+    if not isinstance(moment, datetime):
+        raise CorruptLogError(f"a data file's statistics say {moment!r} of event_at: it was not written by Bluelake")
+    return to_us(moment)
 
 
 def _settle(path: Path, version: int, rows: int) -> Commit:

@@ -1,20 +1,25 @@
-"""Airflow's environment: what `airflow/airflow.env` says for every installation, and what belongs to this one."""
+"""Airflow's environment: what `airflow/airflow.env` says for every installation, and what belongs to this one.
+
+`python -m stack.airflow_env` prepares the database, for docker-compose.yml, and ends.
+"""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from core.errors import BluelakeError
 from core.files import write_durably
 from core.secrets import admin_password, secret
-from core.settings import Settings
+from core.settings import Settings, load_settings, require_home
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = ("api-server", "scheduler", "dag-processor")
 POOL = "heavy"
+# Variables that whoever starts the process may set: Airflow's options and its connections.
+GIVEN = ("AIRFLOW__", "AIRFLOW_CONN_")
 
 
 def static_environment() -> dict[str, str]:
@@ -28,11 +33,15 @@ def static_environment() -> dict[str, str]:
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """The whole environment of an Airflow process of this installation. Makes the secrets that it needs."""
+    """The whole environment of an Airflow process of this installation. Makes the folder and the secrets that it needs.
+
+    An option of Airflow's that is set already wins: so docker-compose.yml names another database and other hosts. The
+    folder of all state does not: Airflow's lies in BLUELAKE_HOME, whatever AIRFLOW_HOME says.
+    """
     folder = settings.home / "airflow"
     folder.mkdir(exist_ok=True)
     passwords = folder / "passwords.json"
-    write_durably(passwords, json.dumps({"admin": admin_password(settings)}).encode(), mode=0o600)
+    _write_passwords(passwords, json.dumps({"admin": admin_password(settings)}).encode())
     own = {
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -50,14 +59,27 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "BLUELAKE_HOME": str(settings.home),
         "REDIS_URL": settings.redis_url,
     }
-    return {**os.environ, **static_environment(), **own}
+    given = {name: value for name, value in os.environ.items() if name.startswith(GIVEN)}
+    return {**os.environ, **static_environment(), **own, **given}
+
+
+def _write_passwords(path: Path, content: bytes) -> None:
+    """Write `content` to `path` unless it is there: containers share the folder, and the first one has written it."""
+    try:
+        if path.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        pass
+    write_durably(path, content, mode=0o600)
 
 
 def redis_connection(url: str) -> str:
-    """`url` as an Airflow connection, which takes the database as a parameter and ignores it in the path."""
+    """`url` as an Airflow connection, which takes the database and TLS as parameters and ignores the path."""
     parts = urlsplit(url)
-    database = parts.path.strip("/") or "0"
-    return f"redis://{parts.netloc}/?db={database}"
+    options = {"db": parts.path.strip("/") or "0", **dict(parse_qsl(parts.query))}
+    if parts.scheme == "rediss":
+        options["ssl"] = "true"
+    return f"redis://{parts.netloc}/?{urlencode(options)}"
 
 
 def airflow_command(*arguments: str) -> list[str]:
@@ -85,3 +107,20 @@ def exec_process(settings: Settings, process: str) -> None:
     """Become one of Airflow's processes, in the foreground. Does not return."""
     command = airflow_command(process)
     os.execve(command[0], command, airflow_environment(settings))
+
+
+def main() -> int:
+    """Prepare the database of the installation that the environment names. Returns the exit code."""
+    try:
+        settings = load_settings()
+        require_home(settings, create=True)
+        prepare_database(settings)
+    except BluelakeError as error:
+        print(f"bluelake: {error}", file=sys.stderr)
+        return error.exit_code
+    print("Airflow's database is ready")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

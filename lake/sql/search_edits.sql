@@ -1,5 +1,4 @@
 -- Posts that match by the text of their last update, at the time at which they were first seen.
-CREATE OR REPLACE TEMP TABLE edits AS
 SELECT did, rkey, event_at, created_at, text, langs, hashtags
 FROM {edited} AS r
-WHERE {predicate}
+WHERE {condition}

@@ -1,0 +1,102 @@
+"""How each part is, and how old the data: what `bluelake status`, `/healthz` and the metrics tell."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from buffer.client import Buffer, Depth
+from buffer.errors import BufferError
+from core.clock import now_us, to_datetime
+from core.settings import Settings
+from core.status import read_status
+from core.watermark import read_watermark
+from lake.store import Store
+from lake.views import current
+
+# What the ingester or the drain said longer ago than this is no news of how it is.
+STALE_SECONDS = {"ingest": 30.0, "drain": 900.0}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: whether it is as it should be, one word, and one line for a person."""
+
+    name: str
+    ok: bool
+    state: str
+    detail: str
+
+
+def status(settings: Settings) -> list[Part]:
+    """Every part of the installation at `settings.home`, whatever is down."""
+    return [
+        process_part(settings, "ingest"),
+        buffer_part(settings),
+        process_part(settings, "drain"),
+        lake_part(settings, Store(settings.lake_dir)),
+        views_part(settings),
+    ]
+
+
+def process_part(settings: Settings, name: str) -> Part:
+    """What the process `name` last said of itself."""
+    said = read_status(settings, name)
+    if said is None:
+        return Part(name, False, "unknown", f"{name} has not run on this BLUELAKE_HOME yet")
+    age = (now_us() - said.at_us) / 1e6
+    detail = f"{said.message} ({_ago(age)})"
+    if said.ok and said.state != "stopped" and age > STALE_SECONDS[name]:
+        return Part(name, False, "silent", f"{detail}; look at its log")
+    return Part(name, said.ok, said.state, detail)
+
+
+def buffer_part(settings: Settings) -> Part:
+    """Whether Redis answers, and what it holds."""
+    try:
+        depth = buffer_depth(settings)
+    except BufferError as error:
+        return Part("buffer", False, "down", f"{error}; start Redis, nothing is lost meanwhile")
+    events = sum(queue.events for queue in depth.values())
+    held = sum(queue.size_bytes for queue in depth.values())
+    return Part("buffer", True, "up", f"{events:,} events, {held / 1e6:,.1f} MB")
+
+
+def buffer_depth(settings: Settings) -> dict[str, Depth]:
+    """What each queue holds. Raises BufferError within about a second."""
+    buffer = Buffer(settings.redis_url, timeout_seconds=1.0)
+    try:
+        return buffer.depth()
+    finally:
+        buffer.close()
+
+
+def data_through(store: Store) -> datetime | None:
+    """The time of the newest event that the lake holds, to the millisecond; None while it holds none."""
+    newest = max((file.last_us for name in ("likes", "posts") for file in store.files(name)), default=None)
+    return None if newest is None else to_datetime(newest)
+
+
+def lake_part(settings: Settings, store: Store) -> Part:
+    """How far the lake is."""
+    watermark = read_watermark(settings.watermark_path)
+    newest = data_through(store)
+    if newest is None:
+        return Part("lake", True, "empty", "no events yet; `bluelake drain` takes what the buffer holds")
+    age = (datetime.now(UTC) - newest).total_seconds()
+    return Part("lake", True, "up", f"flush {watermark.committed} is committed; newest event {_ago(age)}")
+
+
+def views_part(settings: Settings) -> Part:
+    """When the cached views were published."""
+    published = current(settings)
+    if published is None:
+        return Part("views", True, "none", "not published yet; `bluelake views refresh` builds them")
+    age = (datetime.now(UTC) - published.published_at).total_seconds()
+    return Part("views", True, "published", f"{len(published.views)} views, published {_ago(age)}")
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s ago"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min ago"
+    return f"{seconds / 3600:.0f} h ago"

@@ -1,0 +1,320 @@
+"""The ingester between a real websocket host and a real Redis: cursors, restarts, losses."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import redis as redis_client
+from prometheus_client import CollectorRegistry
+
+from buffer.chunks import decode_chunk
+from buffer.client import Buffer
+from core.clock import now_us
+from core.metrics import INGEST_METRICS, QUEUE_NAMES, Metrics
+from core.settings import Settings
+from core.watermark import Cursor, Watermark, write_watermark
+from ingest.frames import WANTED_COLLECTIONS
+from ingest.ingester import Ingester
+from tests.conftest import RedisServer, commit_frame
+from tests.ingest.jetstream_host import jetstream_host
+
+START_US = now_us() - 60_000_000
+REWIND_SECONDS = 2
+
+
+def frames(first: int, count: int) -> list[bytes]:
+    """`count` likes, a hundredth of a second apart, numbered from `first`."""
+    return [
+        commit_frame(rkey=f"3k{number:05d}", rev=number, time_us=START_US + number * 10_000)
+        for number in range(first, first + count)
+    ]
+
+
+def held(buffer: Buffer) -> list[bytes]:
+    """Every frame in the queues of events, in order, once a delivery."""
+    return [
+        line
+        for queue in QUEUE_NAMES
+        if queue not in ("gaps", "rejects")
+        for entry in buffer.read(queue, 0, 10**9)
+        for line in decode_chunk(entry.chunk.z).splitlines()
+    ]
+
+
+def notices(buffer: Buffer, queue: str) -> list[dict[str, object]]:
+    return [
+        json.loads(line) for entry in buffer.read(queue, 0, 10**9) for line in decode_chunk(entry.chunk.z).splitlines()
+    ]
+
+
+class Run:
+    """An ingester that is running."""
+
+    def __init__(self, settings: Settings, buffer: Buffer) -> None:
+        self.metrics = Metrics(INGEST_METRICS, CollectorRegistry())
+        self.ingester = Ingester(settings, buffer, self.metrics)
+        self.task = asyncio.create_task(self.ingester.run())
+
+    def metric(self, name: str, **labels: str) -> float:
+        value = self.metrics.registry.get_sample_value(name, labels)
+        assert value is not None
+        return value
+
+    async def stop(self) -> None:
+        self.ingester.stop()
+        await asyncio.wait_for(self.task, 20)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, buffer: Buffer) -> AsyncIterator[Run]:
+    run = Run(settings, buffer)
+    try:
+        yield run
+    finally:
+        await run.stop()
+
+
+async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def tuned(settings: Settings, *urls: str, **more: object) -> Settings:
+    return settings.model_copy(
+        update={
+            "jetstream_urls": urls,
+            "jetstream_start": str(START_US),
+            "rewind_seconds": REWIND_SECONDS,
+            "flush_seconds": 0.05,
+            **more,
+        }
+    )
+
+
+def test_everything_served_is_in_its_queue_byte_for_byte(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer) as run:
+            served = [*frames(0, 700), commit_frame("app.bsky.feed.post", time_us=START_US)]
+            await host.give(*served)
+            await until(lambda: len(held(buffer)) == 701)
+            assert sorted(held(buffer)) == sorted(served)
+            assert host.queries[0]["wantedCollections"] == list(WANTED_COLLECTIONS)
+            assert run.metric("bluelake_ingest_events_total", queue="likes") == 700
+            assert run.metric("bluelake_ingest_events_total", queue="blocks") == 0
+
+    asyncio.run(scenario())
+
+
+def test_the_first_run_starts_where_it_is_told_and_a_restart_resumes_by_cursor(
+    buffer: Buffer, settings: Settings
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            chosen = tuned(settings, host.url)
+            async with running(chosen, buffer):
+                await host.give(*frames(0, 500))
+                await until(lambda: len(held(buffer)) == 500)
+            await host.give(*frames(500, 500))
+            async with running(chosen, buffer):
+                await until(lambda: set(held(buffer)) == set(frames(0, 1000)))
+            assert host.cursors[0] == START_US
+            # The last frame but four, as the median of the last nine, and then the rewind.
+            assert host.cursors[1] == START_US + 495 * 10_000 - REWIND_SECONDS * 1_000_000
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_what_was_received_is_flushed_when_it_is_stopped(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            async with running(tuned(settings, host.url, flush_seconds=60), buffer) as run:
+                await host.give(*frames(0, 10))
+                await until(lambda: run.ingester._last_frame_at and run.metric("bluelake_ingest_connected"))
+                await until(lambda: "10 events" in _said(settings))
+                assert held(buffer) == []
+            assert held(buffer) == frames(0, 10)
+
+    asyncio.run(scenario())
+
+
+def _said(settings: Settings) -> str:
+    path = settings.home / "status" / "ingest.json"
+    return path.read_text() if path.exists() else ""
+
+
+def test_a_dropped_connection_is_resumed(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer) as run:
+            await host.give(*frames(0, 300))
+            await until(lambda: len(held(buffer)) == 300)
+            await host.drop()
+            await host.give(*frames(300, 300))
+            await until(lambda: set(held(buffer)) == set(frames(0, 600)))
+            name = host.url.split("/")[2]
+            assert run.metric("bluelake_ingest_connection_failures_total", host=name) == 1
+
+    asyncio.run(scenario())
+
+
+def test_the_next_host_takes_over_from_one_that_is_away(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as gone:
+            away = gone.url
+        async with jetstream_host() as host, running(tuned(settings, away, host.url), buffer):
+            await host.give(*frames(0, 20))
+            await until(lambda: len(held(buffer)) == 20)
+
+    asyncio.run(scenario())
+
+
+def test_an_emptied_redis_is_noticed_and_refilled_from_the_lakes_watermark(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer
+) -> None:
+    # The lake holds the first 300 events; flush 7 was offered to it and never committed.
+    cursor = {"host": Cursor(START_US + 300 * 10_000)}
+    write_watermark(settings.watermark_path, Watermark(offered=7, committed=5, cursors=cursor))
+
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+            await host.give(*frames(0, 400))
+            await until(lambda: len(held(buffer)) == 300)  # 300 to 399, and the 200 of the rewind
+            with redis_client.Redis(port=redis_server.port) as client:
+                client.flushall()
+            await host.give(*frames(400, 100))
+            await until(lambda: set(held(buffer)) == set(frames(100, 400)))
+            first = next(iter(buffer.flushes(0)))
+            assert (first.number, first.continues) == (8, 0)
+            assert host.cursors[-1] == START_US + 300 * 10_000 - REWIND_SECONDS * 1_000_000
+
+    asyncio.run(scenario())
+
+
+def test_a_redis_that_went_back_in_time_is_continued_from_where_it_stands(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+            await host.give(*frames(0, 300))
+            await until(lambda: len(held(buffer)) == 300)
+            with redis_client.Redis(port=redis_server.port) as client:
+                kept = {key: client.dump(key) for key in client.keys("firehose:*")}
+                await host.give(*frames(300, 300))
+                await until(lambda: len(held(buffer)) == 600)
+                with client.pipeline() as pipeline:
+                    pipeline.flushall()
+                    for key, value in kept.items():
+                        pipeline.restore(key, 0, value)
+                    pipeline.execute()
+            await host.give(*frames(600, 300))
+            await until(lambda: set(held(buffer)) == set(frames(0, 900)))
+
+    asyncio.run(scenario())
+
+
+def test_a_redis_that_is_away_loses_nothing(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.flusher.LAST_RETRY_SECONDS", 0.2)
+    redis_server.stop()
+
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+            await host.give(*frames(0, 50))
+            await until(lambda: "does not answer" in _said(settings))
+            await asyncio.to_thread(redis_server.start)
+            await until(lambda: len(held(buffer)) == 50)
+            await asyncio.to_thread(redis_server.stop)
+            await host.give(*frames(50, 50))
+            await until(lambda: "does not answer" in _said(settings))
+            await asyncio.to_thread(redis_server.start)
+            await until(lambda: set(held(buffer)) >= set(frames(50, 50)))
+
+    asyncio.run(scenario())
+
+
+def test_a_second_ingester_stands_by_until_the_first_is_gone(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            chosen = tuned(settings, host.url)
+            async with running(chosen, buffer) as first:
+                await host.give(*frames(0, 100))
+                await until(lambda: first.metric("bluelake_ingest_flushes_total") > 0)
+                async with running(chosen, buffer) as second:
+                    for number in range(100, 200):
+                        await host.give(*frames(number, 1))
+                        await asyncio.sleep(0.01)
+                    await until(lambda: set(held(buffer)) == set(frames(0, 200)))
+                    await first.stop()
+                    await host.give(*frames(200, 100))
+                    await until(lambda: set(held(buffer)) == set(frames(0, 300)))
+                    assert second.metric("bluelake_ingest_flushes_total") > 0
+
+    asyncio.run(scenario())
+
+
+def test_a_replay_that_starts_too_late_is_a_gap(buffer: Buffer, settings: Settings) -> None:
+    cursor = {"host": Cursor(START_US - 600_000_000)}
+    write_watermark(settings.watermark_path, Watermark(offered=1, committed=1, cursors=cursor))
+
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+            await host.give(*frames(0, 5))
+            await until(lambda: notices(buffer, "gaps"))
+            assert notices(buffer, "gaps") == [
+                {
+                    "from_us": START_US - 600_000_000,
+                    "to_us": START_US,
+                    "host": host.url.split("/")[2],
+                    "cause": "replay_starts_late",
+                }
+            ]
+
+    asyncio.run(scenario())
+
+
+def test_a_frame_that_is_no_event_is_kept_and_counted(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer) as run:
+            await host.give(*frames(0, 3), b"junk", b'{"kind":"x","time_us":%d}' % START_US, *frames(3, 3))
+            await until(lambda: len(held(buffer)) == 6 and len(notices(buffer, "rejects")) == 2)
+            assert [notice["reason"] for notice in notices(buffer, "rejects")] == ["not_json", "unknown_kind"]
+            assert run.metric("bluelake_ingest_rejects_total", reason="not_json") == 1
+            assert run.metric("bluelake_ingest_rejects_total", reason="not_utf8") == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_full_buffer_stops_the_reading_and_evicts_nothing(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.flusher.ROOM_CHECK_SECONDS", 0.0)
+
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            chosen = tuned(settings, host.url, flush_events=50)
+            async with running(chosen, buffer) as run:
+                run.ingester._flusher._high_water_bytes = 2_000
+                await host.give(*frames(0, 2000))
+                await until(lambda: run.metric("bluelake_ingest_paused") == 1)
+                assert 0 < len(held(buffer)) < 2000
+                run.ingester._flusher._high_water_bytes = 10**9
+                await until(lambda: set(held(buffer)) == set(frames(0, 2000)))
+                assert run.metric("bluelake_ingest_paused") == 0
+
+    asyncio.run(scenario())
+
+
+def test_it_stops_by_itself_once_nothing_comes(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            await host.give(*frames(0, 40))
+            ingester = Ingester(tuned(settings, host.url), buffer, Metrics(INGEST_METRICS, CollectorRegistry()))
+            async with asyncio.timeout(20):
+                await ingester.run(exit_when_idle_seconds=0.5)
+            assert held(buffer) == frames(0, 40)
+
+    asyncio.run(scenario())
