@@ -43,7 +43,7 @@ fmt: $(READY) ## format the code and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 bench: $(READY) ## measure, each figure beside its reference, and print the table
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(WRITE)
 
 lock: $(READY) ## resolve the dependencies anew and write the hashed requirements
 	@UV=$(UV) scripts/lock

@@ -7,7 +7,8 @@ import zstandard
 
 from buffer.errors import BufferCorruptError
 
-COMPRESSION_LEVEL = 3
+# Measured on generated frames, 512 a chunk: levels 1 to 3 come to 130 to 131 bytes an event, and 1 takes the least time.
+COMPRESSION_LEVEL = 1
 # Far above what a chunk can be (a flush's frames at the largest frame size are cut into several), below what hurts.
 MAX_CHUNK_BYTES = 1 << 30
 
@@ -31,8 +32,13 @@ class ChunkEncoder:
         self._compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_content_size=True)
 
     def encode(self, queue: str, frames: Sequence[bytes], first_us: int, last_us: int) -> Chunk:
-        """One chunk of `frames`, none of which contains a line feed."""
-        ndjson = b"\n".join(frames) + b"\n"
+        """One chunk of `frames`.
+
+        A line feed inside a frame, which in JSON can only be white space between tokens (RFC 8259 §2), becomes a space.
+        """
+        ndjson = b"\n".join([*frames, b""])
+        if ndjson.count(b"\n") != len(frames):
+            ndjson = b"\n".join([frame.replace(b"\n", b" ") for frame in frames]) + b"\n"
         return Chunk(queue, len(frames), first_us, last_us, self._compressor.compress(ndjson))
 
 

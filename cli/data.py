@@ -59,6 +59,69 @@ def status(*, json: AsJson = False) -> None:
     print_rows(("part", "state", "detail"), [(part.name, part.state, part.detail) for part in report], as_json=json)
 
 
+def search(
+    text: str = "",
+    *,
+    username: Annotated[str, Parameter(help="A handle or a DID.")] = "",
+    start: Annotated[str, Parameter(help="Date or RFC 3339 time, UTC, inclusive.")] = "",
+    end: Annotated[str, Parameter(help="Date (that day included) or RFC 3339 time (exclusive).")] = "",
+    exact: Annotated[bool, Parameter(negative="", help="The phrase as written, in any case.")] = False,
+    page: int = 1,
+    json: AsJson = False,
+) -> None:
+    """Search the posts: every word must occur; `#tag` is a hashtag; newest first."""
+    from lake.query_parameters import search_query
+    from lake.search import Searcher
+    from lake.store import Store
+
+    settings = load_settings()
+    require_home(settings, create=False)
+    searcher = Searcher(Store(settings.lake_dir), settings)
+    found = searcher.search(search_query(text=text, username=username, start=start, end=end, exact=exact), page=page)
+    rows = [(post.event_at, post.username, post.text, post.uri) for post in found.posts]
+    print_rows(("timestamp", "username", "text", "id"), rows, as_json=json)
+
+
+@views_app.command(name="refresh")
+def refresh_views() -> None:
+    """Build the cached views from the lake and publish them."""
+    from datetime import UTC, datetime
+
+    from core.logs import set_up_logging
+    from transforms.refresh import refresh
+
+    settings = load_settings()
+    require_home(settings, create=True)
+    set_up_logging("views", settings.log_level)
+    with progress_bar("views", "intervals") as progress:
+        result = refresh(settings, now=datetime.now(UTC), progress=lambda done, total, view: progress(done, total))
+    say(f"Published {len(result.views)} views as version {result.version} in {result.seconds:.1f} s.")
+
+
+@views_app.command(name="list")
+def list_views(*, json: AsJson = False) -> None:
+    """The published views: what they hold, their rows, when they were built."""
+    from lake.views import current
+
+    settings = load_settings()
+    require_home(settings, create=False)
+    published = current(settings)
+    views = published.views if published is not None else ()
+    rows = [(view.name, view.description, view.rows, published.published_at) for view in views if published]
+    print_rows(("view", "description", "rows", "published"), rows, as_json=json)
+
+
+@views_app.command(name="show")
+def show_view(name: str, *, limit: int = 20, offset: int = 0, json: AsJson = False) -> None:
+    """Rows of one published view."""
+    from lake.views import read
+
+    settings = load_settings()
+    require_home(settings, create=False)
+    page = read(settings, name, limit, offset)
+    print_rows([column.name for column in page.columns], page.rows, as_json=json)
+
+
 @buffer_app.command
 def depth(*, json: AsJson = False) -> None:
     """Events and compressed bytes of each queue."""
@@ -85,7 +148,7 @@ def reset(*, yes: Annotated[bool, Parameter(negative="", help="Do it.")] = False
 
 def register(app: App) -> None:
     """Add these commands to `app`."""
-    for command in (drain, sql, status):
+    for command in (drain, search, sql, status):
         app.command(command)
     app.command(views_app)
     app.command(buffer_app)

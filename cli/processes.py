@@ -1,5 +1,6 @@
 """Commands that run processes: all of them, or one in the foreground."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -48,6 +49,37 @@ def airflow(process: AirflowProcess) -> None:
     exec_process(load_settings(), process)
 
 
+def simulate(
+    *,
+    port: Annotated[int | None, Parameter(help="Port to listen on; default SIMULATOR_PORT, 0: any.")] = None,
+    rate: Annotated[
+        float | None, Parameter(help="Mean live events a second, 0 for none. Default: 50, with --file 0.")
+    ] = None,
+    history: Annotated[
+        str | None, Parameter(help="How far history reaches back: 2d, 36h, 90s, 0. Default: 2d, with --file 0.")
+    ] = None,
+    history_rate: Annotated[float, Parameter(help="Mean events a second in the history.")] = 5.0,
+    seed: Annotated[int, Parameter(help="What everything is drawn from.")] = 1,
+    file: Annotated[Path | None, Parameter(help="Serve this file's lines as the history, byte for byte.")] = None,
+    ledger: Annotated[
+        Path | None, Parameter(help="Record the truth here; default BLUELAKE_HOME/simulator/ledger.jsonl.")
+    ] = None,
+) -> None:
+    """Serve Jetstream's /subscribe with synthetic traffic, in the foreground. A second start continues its timeline."""
+    from stack.demo import simulate as run
+
+    run(
+        load_settings(),
+        port=port,
+        rate=rate,
+        history=history,
+        history_rate=history_rate,
+        seed=seed,
+        file=file,
+        ledger=ledger,
+    )
+
+
 def announce() -> None:
     """Wait until everything answers, then print the addresses."""
     from stack.announce import announce as run
@@ -57,5 +89,5 @@ def announce() -> None:
 
 def register(app: App) -> None:
     """Add these commands to `app`."""
-    for command in (up, redis, ingest, web, airflow, announce):
+    for command in (up, redis, ingest, web, airflow, simulate, announce):
         app.command(command)

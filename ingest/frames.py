@@ -59,9 +59,9 @@ class Router:
         if not EARLIEST_US <= time_us <= self.latest_us:
             future = time_us > self.latest_us
             return Rejected(RejectReason.TIME_IN_FUTURE if future else RejectReason.TIME_OUT_OF_RANGE)
+        commit = head.commit
         if head.kind != "commit":
             return "accounts", time_us
-        commit = head.commit
         if commit is None:
             return Rejected(RejectReason.MISSING_FIELD)
         queue = QUEUE_OF_COLLECTION.get(commit.collection)

@@ -88,7 +88,7 @@ class Ingester:
         cursor_us, expected_us = self._cursor()
         host = host_name(url)
         self._received = 0
-        async with open_stream(url, cursor_us) as connection:
+        async with open_stream(url, cursor_us) as stream:
             self._metrics.counter("bluelake_ingest_connections_total").labels(host).inc()
             self._metrics.gauge("bluelake_ingest_connected").set(1)
             log.info("connected to %s, from %s", host, to_datetime(cursor_us).isoformat())
@@ -99,7 +99,7 @@ class Ingester:
                     log.error("%s serves from %s on: a gap", host, to_datetime(first_us).isoformat())
                     session.add_gap(expected_us, first_us, "replay_starts_late")
 
-            read = asyncio.create_task(session.read(connection, check_gap))
+            read = asyncio.create_task(session.read(stream, check_gap))
             tasks = [
                 read,
                 asyncio.create_task(session.tick()),
@@ -117,7 +117,7 @@ class Ingester:
             errors = [task.exception() for task in done if not task.cancelled() and task.exception() is not None]
             conflict = next((error for error in errors if isinstance(error, FlushConflictError)), None)
             if conflict is None:
-                await session.finish()
+                await session.finish(stream)
             for error in (conflict, *errors):
                 if error is not None:
                     raise error

@@ -1,39 +1,47 @@
 """What has been received and not yet flushed."""
 
 import base64
-from dataclasses import dataclass, field
+from collections import defaultdict
 
 import msgspec
 
 from buffer.chunks import Chunk, ChunkEncoder
 from core.reasons import RejectReason
 
+# Queues of the ingester's own notices.
+OWN_QUEUES = frozenset({"gaps", "rejects"})
+# Frames above this are counted in bytes.
+LARGE_BYTES = 64 << 10
 # How many of the last frames' times the cursor is taken from. One frame with an odd time must not move it.
 CURSOR_SAMPLE = 9
 # A rejected frame is kept whole up to here; more of one would not help anybody.
 MAX_REJECT_BYTES = 16 << 20
 
 
-@dataclass
 class Pending:
-    """Frames by queue with their times, in the order in which they came."""
+    """Frames by queue with their times, in the order in which they came.
 
-    frames: dict[str, list[bytes]] = field(default_factory=dict)
-    times: dict[str, list[int]] = field(default_factory=dict)
-    recent_us: list[int] = field(default_factory=list)
-    size_bytes: int = 0
+    `large_bytes`: how much of it is in large frames, which are few and could fill the memory all the same.
+    """
+
+    def __init__(self) -> None:
+        self.frames: defaultdict[str, list[bytes]] = defaultdict(list)
+        self.times: defaultdict[str, list[int]] = defaultdict(list)
+        self.large_bytes = 0
 
     def add(self, queue: str, frame: bytes, time_us: int) -> int:
         """Take one frame. Returns how many its queue now has."""
-        self.size_bytes += len(frame)
-        self.recent_us.append(time_us)
-        times = self.times.get(queue)
-        if times is None:
-            self.frames[queue], self.times[queue] = [frame], [time_us]
-            return 1
-        times.append(time_us)
-        self.frames[queue].append(frame)
-        return len(times)
+        if len(frame) > LARGE_BYTES:
+            self.large_bytes += len(frame)
+        frames = self.frames[queue]
+        frames.append(frame)
+        self.times[queue].append(time_us)
+        return len(frames)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all frames."""
+        return sum(len(frame) for frames in self.frames.values() for frame in frames)
 
     @property
     def is_empty(self) -> bool:
@@ -41,8 +49,9 @@ class Pending:
         return not self.frames
 
     def cursor_us(self) -> int | None:
-        """Where to resume once this is flushed: the median of the last frames' times. None without any time."""
-        sample = sorted(self.recent_us[-CURSOR_SAMPLE:])
+        """Where to resume once this is flushed: the median time of the busiest queue's last frames. None without any."""
+        times = max((times for queue, times in self.times.items() if queue not in OWN_QUEUES), key=len, default=[])
+        sample = sorted(times[-CURSOR_SAMPLE:])
         return sample[len(sample) // 2] if sample else None
 
     def chunks(self, encoder: ChunkEncoder, chunk_events: int) -> list[Chunk]:
@@ -50,7 +59,7 @@ class Pending:
         return [
             encoder.encode(
                 queue,
-                _single_lines(frames[start : start + chunk_events]),
+                frames[start : start + chunk_events],
                 min(times[start : start + chunk_events]),
                 max(times[start : start + chunk_events]),
             )
@@ -59,11 +68,9 @@ class Pending:
             for start in range(0, len(frames), chunk_events)
         ]
 
-    def add_notice(self, queue: str, notice: dict[str, object], time_us: int) -> int:
-        """Take something of the ingester's own, for `gaps` or `rejects`; it does not move the cursor."""
-        count = self.add(queue, msgspec.json.encode(notice), time_us)
-        self.recent_us.pop()
-        return count
+    def add_notice(self, queue: str, notice: dict[str, object], time_us: int) -> None:
+        """Take something of the ingester's own, for one of OWN_QUEUES; it does not move the cursor."""
+        self.add(queue, msgspec.json.encode(notice), time_us)
 
 
 def reject_notice(frame: bytes, reason: RejectReason, received_us: int) -> dict[str, object]:
@@ -73,10 +80,3 @@ def reject_notice(frame: bytes, reason: RejectReason, received_us: int) -> dict[
         "received_us": received_us,
         "raw": base64.b64encode(frame[:MAX_REJECT_BYTES]).decode(),
     }
-
-
-def _single_lines(frames: list[bytes]) -> list[bytes]:
-    """`frames` without line feeds, which in JSON can only be white space between tokens (RFC 8259 §2)."""
-    if b"\n" in b"".join(frames):
-        return [frame.replace(b"\n", b" ") for frame in frames]
-    return frames

@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from core.clock import now_us
@@ -15,11 +13,12 @@ from core.settings import Settings
 from ingest.errors import HostError
 from ingest.flusher import Flusher
 from ingest.frames import Rejected, Router
+from ingest.jetstream import FrameStream
 from ingest.pending import Pending, reject_notice
 
 log = logging.getLogger(__name__)
 
-# Compressed or not, this much in memory is flushed whatever the counts say.
+# This much in large frames is flushed whatever the counts say.
 FLUSH_BYTES = 8 << 20
 
 
@@ -42,37 +41,43 @@ class Session:
         self._flush_task: asyncio.Task[None] | None = None
         self._router = Router(self._latest_us())
         self._largest_frame = settings.max_frame_mb * 1_000_000
+        self._unplaced: Iterator[bytes] = iter(())
+        self._on_first: Callable[[int], None] = lambda first_us: None
         self.received = 0
-        self.last_frame_at = time.monotonic()
 
     def _latest_us(self) -> int:
         return now_us() + int(self._settings.future_seconds * 1e6)
 
-    async def read(self, connection: ClientConnection, on_first: Callable[[int], None]) -> None:
+    async def read(self, stream: FrameStream, on_first: Callable[[int], None]) -> None:
         """Read until the connection ends. `on_first` is called with the time of the first event.
 
         Raises HostError when the connection ends, FlushConflictError when Redis has moved on. What has been received by
-        then stays pending: `finish` flushes it.
+        then is not lost: `finish` flushes it.
         """
-        receive, route = connection.recv, self._router.route
+        self._on_first = on_first
         flush_events = self._settings.flush_events
         try:
             while True:
-                frame = await receive(decode=False)
-                routed = route(frame)
-                if type(routed) is not tuple or len(frame) > self._largest_frame:
-                    self._reject(frame, routed)
-                    continue
-                queue, time_us = routed
-                if not self.received:
-                    on_first(time_us)
-                self.received += 1
-                # Looked up anew for every frame: a tick may have taken the last one to be flushed.
-                pending = self._pending
-                if pending.add(queue, frame, time_us) >= flush_events or pending.size_bytes >= FLUSH_BYTES:
-                    await self.start_flush()
+                self._unplaced = iter(await stream.take())
+                for frame in self._unplaced:
+                    if self._place(frame) >= flush_events:
+                        await self.start_flush()
         except ConnectionClosed as error:
             raise HostError(f"{self._host} closed the connection: {error}") from error
+
+    def _place(self, frame: bytes) -> int:
+        """Put one frame into its queue. Returns how many that now has, or enough for a flush if memory asks for one."""
+        routed = self._router.route(frame)
+        if type(routed) is not tuple or len(frame) > self._largest_frame:
+            self._reject(frame, routed)
+            return 0
+        queue, time_us = routed
+        if not self.received:
+            self._on_first(time_us)
+        self.received += 1
+        pending = self._pending
+        count = pending.add(queue, frame, time_us)
+        return count if pending.large_bytes < FLUSH_BYTES else self._settings.flush_events
 
     async def tick(self) -> None:
         """Flush every `flush_seconds`, until cancelled. Raises what a flush raised."""
@@ -97,8 +102,10 @@ class Session:
             if self._flush_task is task:
                 self._flush_task = None
 
-    async def finish(self) -> None:
-        """Flush all that has been received. Raises what a flush raises."""
+    async def finish(self, stream: FrameStream) -> None:
+        """Flush all that has been received from `stream`. Raises what a flush raises."""
+        for frame in (*self._unplaced, *stream.take_now()):
+            self._place(frame)
         await self.start_flush()
         await self.settle()
 

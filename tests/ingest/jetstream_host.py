@@ -50,7 +50,7 @@ class JetstreamHost:
             sent = 0
             while not self._ended:
                 async with self._grown:
-                    await self._grown.wait_for(lambda: len(self.frames) > sent or self._ended)
+                    await self._grown.wait_for(lambda seen=sent: len(self.frames) > seen or self._ended)
                 for frame in self.frames[sent:]:
                     sent += 1
                     if cursor is None or _time_us(frame) >= cursor:

@@ -1,0 +1,56 @@
+"""The demo's simulator: one timeline a BLUELAKE_HOME, continued at every start."""
+
+from pathlib import Path
+
+from core.clock import now_us
+from core.errors import BluelakeError
+from core.files import write_durably
+from core.settings import Settings, require_home
+
+HISTORY = "2d"
+
+
+def epoch_us(settings: Settings) -> int:
+    """Where this home's simulated history ends and live begins, microseconds since 1970: when it was first asked for."""
+    folder = require_home(settings, create=True) / "simulator"
+    folder.mkdir(exist_ok=True)
+    path = folder / "epoch"
+    if not path.exists():
+        write_durably(path, f"{now_us()}\n".encode())
+    return int(path.read_text())
+
+
+def simulate(
+    settings: Settings,
+    *,
+    port: int | None,
+    rate: float | None,
+    history: str | None,
+    history_rate: float,
+    seed: int,
+    file: Path | None,
+    ledger: Path | None,
+) -> None:
+    """Serve Jetstream in the foreground until SIGTERM. What is None is the demo's. Raises BluelakeError."""
+    from simulator.errors import SimulatorError
+    from simulator.options import SimulatorOptions, parse_duration
+    from simulator.run import run
+
+    epoch = epoch_us(settings)
+    try:
+        run(
+            SimulatorOptions(
+                port=settings.simulator_port if port is None else port,
+                rate=rate,
+                history=parse_duration(history or ("0" if file is not None else HISTORY)),
+                history_rate=history_rate,
+                seed=seed,
+                epoch_us=epoch,
+                file=file,
+                ledger=ledger or settings.home / "simulator" / "ledger.jsonl",
+            )
+        )
+    except SimulatorError as error:
+        translated = BluelakeError(str(error))
+        translated.exit_code = error.exit_code
+        raise translated from error
