@@ -70,8 +70,10 @@ def make_day_of_posts(settings: Settings, posts: int) -> None:
     connection.execute(
         f"""CREATE TABLE words AS SELECT range AS i,
         CASE WHEN range % 4 = 0
-             THEN array_to_string(list_transform(range(2 + range % 3), lambda x: chr(12354 + ((range * 7 + x * 13) % 80)::INT)), '')
-             ELSE array_to_string(list_transform(range(3 + range % 6), lambda x: chr(97 + ((range * 11 + x * x * 7 + x) % 26)::INT)), '')
+             THEN array_to_string(list_transform(range(2 + range % 3),
+                                  lambda x: chr(12354 + ((range * 7 + x * 13) % 80)::INT)), '')
+             ELSE array_to_string(list_transform(range(3 + range % 6),
+                                  lambda x: chr(97 + ((range * 11 + x * x * 7 + x) % 26)::INT)), '')
         END AS word FROM range({_VOCABULARY})"""
     )
     slices = 288

@@ -69,7 +69,7 @@ def _ingester(frames: Path, count: int, folder: Path) -> float:
             _wait(lambda: _received(metrics_port) == 0)
             before = _cpu_seconds(ingester.pid)
             simulator = _serve(frames, simulator_port, folder)
-            _wait(lambda: _received(metrics_port) >= count)
+            _wait(lambda: (_received(metrics_port) or 0) >= count)
             spent = _cpu_seconds(ingester.pid) - before
             held = sum(depth.events for depth in Buffer(url).depth().values())
             if held != count:

@@ -1,13 +1,19 @@
 """Commands that work on data: drain, query, views, status."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from cli.output import print_rows, progress_bar, say
+from cli.output import complain, print_rows, progress_bar, say, write_csv
 from core.settings import load_settings, require_home
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
+
+Username = Annotated[str, Parameter(help="A handle or a DID.")]
+Start = Annotated[str, Parameter(help="Date or RFC 3339 time, UTC, inclusive.")]
+End = Annotated[str, Parameter(help="Date (that day included) or RFC 3339 time (exclusive).")]
+Exact = Annotated[bool, Parameter(negative="", help="The phrase as written, in any case.")]
 
 views_app = App(name="views", help="The cached views: refresh, list, show.")
 buffer_app = App(name="buffer", help="The Redis buffer: depth, reset.")
@@ -61,25 +67,55 @@ def status(*, json: AsJson = False) -> None:
 
 def search(
     text: str = "",
+    /,
     *,
-    username: Annotated[str, Parameter(help="A handle or a DID.")] = "",
-    start: Annotated[str, Parameter(help="Date or RFC 3339 time, UTC, inclusive.")] = "",
-    end: Annotated[str, Parameter(help="Date (that day included) or RFC 3339 time (exclusive).")] = "",
-    exact: Annotated[bool, Parameter(negative="", help="The phrase as written, in any case.")] = False,
-    page: int = 1,
+    username: Username = "",
+    start: Start = "",
+    end: End = "",
+    exact: Exact = False,
+    page: Annotated[int, Parameter(help="Which page of 50, from 1.")] = 1,
     json: AsJson = False,
 ) -> None:
     """Search the posts: every word must occur; `#tag` is a hashtag; newest first."""
-    from lake.query_parameters import search_query
     from lake.search import Searcher
     from lake.store import Store
+    from webapi.params import search_query
 
     settings = load_settings()
     require_home(settings, create=False)
-    searcher = Searcher(Store(settings.lake_dir), settings)
-    found = searcher.search(search_query(text=text, username=username, start=start, end=end, exact=exact), page=page)
+    query = search_query(text=text, username=username, start=start, end=end, exact=exact)
+    found = Searcher(Store(settings.lake_dir), settings).search(query, page=max(page, 1))
     rows = [(post.event_at, post.username, post.text, post.uri) for post in found.posts]
     print_rows(("timestamp", "username", "text", "id"), rows, as_json=json)
+    if not json and found.notice:
+        say(found.notice)
+
+
+def export(
+    text: str = "",
+    /,
+    *,
+    username: Username = "",
+    start: Start = "",
+    end: End = "",
+    exact: Exact = False,
+    output: Annotated[
+        Path | None, Parameter(name=("--output", "-o"), help="File to write; default: the terminal.")
+    ] = None,
+) -> None:
+    """Write what a search finds as CSV: the first 1,000 posts, or all of them with MAX_ROWS_FLAG=false."""
+    from lake.export import EXPORT_COLUMNS
+    from lake.export import export as run
+    from lake.search import Searcher
+    from lake.store import Store
+    from webapi.params import search_query
+
+    settings = load_settings()
+    require_home(settings, create=False)
+    query = search_query(text=text, username=username, start=start, end=end, exact=exact)
+    found = run(Searcher(Store(settings.lake_dir), settings), settings, query)
+    count = write_csv(EXPORT_COLUMNS, found.rows, output)
+    complain(f"{count} posts" + ("; there are more: MAX_ROWS_FLAG=false exports all" if found.capped else ""))
 
 
 @views_app.command(name="refresh")
@@ -148,7 +184,7 @@ def reset(*, yes: Annotated[bool, Parameter(negative="", help="Do it.")] = False
 
 def register(app: App) -> None:
     """Add these commands to `app`."""
-    for command in (drain, search, sql, status):
+    for command in (drain, search, export, sql, status):
         app.command(command)
     app.command(views_app)
     app.command(buffer_app)

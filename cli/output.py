@@ -1,12 +1,14 @@
 """How results reach people and programs: a table on a terminal, or JSON."""
 
 import base64
+import csv
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,6 +18,29 @@ from rich.table import Table
 def say(message: str) -> None:
     """One line for the person at the terminal."""
     print(message, flush=True)
+
+
+def complain(message: str) -> None:
+    """One line for the person, apart from the output."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], path: Path | None) -> int:
+    """Write `rows` under a header to `path`, or to stdout; lists joined by a space. Returns how many rows."""
+    count = 0
+    with nullcontext(sys.stdout) if path is None else path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([_csv_cell(value) for value in row])
+            count += 1
+    return count
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return _to_json(value)
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, as_json: bool) -> None:

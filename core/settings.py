@@ -9,12 +9,14 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.clock import to_datetime, to_us
 from core.errors import ConfigurationError
 
 PUBLIC_JETSTREAM_URLS = (
@@ -32,7 +34,7 @@ _FIRST_TIME_US = 10**15
 class Settings(BaseSettings):
     """All settings. Field names are the environment variables in lower case."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=False)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=False, allow_inf_nan=False)
 
     bluelake_home: Path = Field(Path("data"), description="Folder of all state.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
@@ -70,8 +72,9 @@ class Settings(BaseSettings):
     flush_events: int = Field(
         512, ge=1, le=100_000, description="Events of the busiest queue that cause a flush; also a chunk's size."
     )
+    ingest_metrics_host: str = Field("127.0.0.1", description="Address that the ingester's /metrics binds.")
     ingest_metrics_port: int = Field(
-        9101, ge=0, le=65535, description="Port of the ingester's /metrics on 127.0.0.1; 0: none."
+        9101, ge=0, le=65535, description="Port of the ingester's /metrics; 0: none."
     )
 
     drain_max_events: int = Field(
@@ -125,7 +128,10 @@ class Settings(BaseSettings):
     def _home(cls, value: object) -> object:
         if not str(value).strip():
             raise ValueError("is empty; name a folder")
-        return value
+        try:
+            return Path(str(value)).expanduser()
+        except RuntimeError:
+            raise ValueError("is below the home of a user who is not here; name a folder") from None
 
     @field_validator("jetstream_urls")
     @classmethod
@@ -134,7 +140,7 @@ class Settings(BaseSettings):
             raise ValueError("names no host; give at least one ws:// or wss:// URL")
         for url in urls:
             parts = urlsplit(url)
-            if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            if parts.scheme not in ("ws", "wss") or not parts.hostname or not _has_usable_port(parts):
                 raise ValueError(f"{url!r} is not a websocket URL; use ws://HOST[:PORT]/subscribe or wss://…")
         return urls
 
@@ -142,7 +148,7 @@ class Settings(BaseSettings):
     @classmethod
     def _redis_url(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in ("redis", "rediss", "unix"):
+        if parts.scheme not in ("redis", "rediss", "unix") or not _has_usable_port(parts):
             raise ValueError(f"{url!r} is not a Redis URL; use redis://HOST:PORT/DB")
         return url
 
@@ -169,7 +175,7 @@ class Settings(BaseSettings):
     @cached_property
     def home(self) -> Path:
         """`BLUELAKE_HOME` as an absolute path."""
-        return self.bluelake_home.expanduser().absolute()
+        return self.bluelake_home.absolute()
 
     @property
     def lake_dir(self) -> Path:
@@ -216,19 +222,25 @@ def parse_start(start: str, now: datetime) -> int:
     """
     text = start.strip()
     if text == "now":
-        return int(now.timestamp() * 1_000_000)
-    if duration := _DURATION.fullmatch(text):
-        back = timedelta(seconds=int(duration[1]) * _UNIT_SECONDS[duration[2]])
-        return int((now - back).timestamp() * 1_000_000)
-    if text.isdigit() and int(text) >= _FIRST_TIME_US:
-        return int(text)
+        return to_us(now)
     try:
+        if duration := _DURATION.fullmatch(text):
+            return to_us(now - timedelta(seconds=int(duration[1]) * _UNIT_SECONDS[duration[2]]))
+        if text.isdecimal() and int(text) >= _FIRST_TIME_US:
+            return to_us(to_datetime(int(text)))
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(
             f"{start!r} is neither a duration (1h, 2d), `now`, an RFC 3339 time nor microseconds since 1970"
         ) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _has_usable_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def load_settings() -> Settings:
@@ -242,7 +254,8 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"
         message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{name}={first['input']}: {message} (docs/settings.md)") from None
+        line = " ".join(f"{name}={first['input']}: {message} (docs/settings.md)".splitlines())
+        raise ConfigurationError(line) from None
 
 
 def require_home(settings: Settings, *, create: bool) -> Path:
@@ -259,14 +272,15 @@ def require_home(settings: Settings, *, create: bool) -> Path:
             raise ConfigurationError(
                 f"BLUELAKE_HOME={home}: no such folder; start Bluelake there first (bluelake up), or name another"
             )
-        probe = home / f".writable-{os.getpid()}"
+        # Processes of two containers may have the same number.
+        probe = home / f".writable-{os.getpid()}-{token_hex(4)}"
         probe.touch()
         probe.unlink()
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"BLUELAKE_HOME={home}: {home.parent} does not exist; create it, or name another"
-        ) from None
     except OSError as error:
+        if not os.path.isdir(home.parent):
+            raise ConfigurationError(
+                f"BLUELAKE_HOME={home}: {home.parent} does not exist; create it, or name another"
+            ) from None
         raise ConfigurationError(
             f"BLUELAKE_HOME={home}: cannot be written ({error.strerror}); change its owner or name another"
         ) from None

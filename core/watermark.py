@@ -36,7 +36,10 @@ def cursors_to_json(cursors: dict[str, Cursor]) -> str:
 
 def cursors_from_json(text: str | bytes) -> dict[str, Cursor]:
     """The inverse of `cursors_to_json`. Raises ValueError, KeyError or TypeError on anything else."""
-    return {host: Cursor(int(c["time_us"]), c["seq"]) for host, c in json.loads(text).items()}
+    cursors = json.loads(text)
+    if not isinstance(cursors, dict):
+        raise TypeError("cursors are no object")
+    return {host: Cursor(int(c["time_us"]), c["seq"]) for host, c in cursors.items()}
 
 
 def read_watermark(path: Path) -> Watermark:

@@ -6,7 +6,7 @@ from airflow.providers.redis.hooks.redis import RedisHook
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.trigger import CronTriggerTimetable
-from common import DEFAULT_ARGUMENTS, FIRST_DATA, HEAVY_POOL, LAKE, REDIS_CONNECTION, START
+from dag_defaults import DEFAULT_ARGUMENTS, FIRST_DATA, HEAVY_POOL, LAKE, REDIS_CONNECTION, START
 
 from core.settings import load_settings
 

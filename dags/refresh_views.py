@@ -5,7 +5,7 @@ from typing import Any
 from airflow.sdk import dag, task
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
-from common import DEFAULT_ARGUMENTS, FIRST_DATA, HEAVY_POOL, LAKE, START, VIEWS
+from dag_defaults import DEFAULT_ARGUMENTS, FIRST_DATA, HEAVY_POOL, LAKE, START, VIEWS
 
 from core.settings import load_settings
 

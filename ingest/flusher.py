@@ -11,6 +11,7 @@ from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
 from core.clock import now_us
+from core.errors import CorruptStateError
 from core.metrics import Metrics
 from core.settings import Settings, parse_start
 from core.status import report
@@ -51,6 +52,11 @@ class Flusher:
         Returns which of `redis`, `lake`, `start` it was. Raises BufferUnavailableError, CorruptStateError.
         """
         state = self._buffer.state()
+        if not self._settings.watermark_path.exists() and (self._settings.lake_dir / "batches").exists():
+            raise CorruptStateError(
+                f"{self._settings.watermark_path} is missing and there is a lake: flush numbers could be used twice; run "
+                "`bluelake drain`, which rebuilds it from the lake"
+            )
         watermark = read_watermark(self._settings.watermark_path)
         self.continues = state.flush
         # Numbers up to `offered` may already stand for other events in the lake.

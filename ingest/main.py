@@ -21,15 +21,15 @@ def run(settings: Settings, *, exit_when_idle_seconds: float | None = None) -> N
     require_home(settings, create=True)
     set_up_logging("ingest", settings.log_level)
     metrics = Metrics(INGEST_METRICS, CollectorRegistry())
-    _serve_metrics(settings.ingest_metrics_port, metrics)
+    _serve_metrics(settings.ingest_metrics_host, settings.ingest_metrics_port, metrics)
     asyncio.run(_run(settings, metrics, exit_when_idle_seconds))
 
 
-def _serve_metrics(port: int, metrics: Metrics) -> None:
+def _serve_metrics(host: str, port: int, metrics: Metrics) -> None:
     if port == 0:
         return
     try:
-        start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
+        start_http_server(port, addr=host, registry=metrics.registry)
     except OSError as error:
         raise ConfigurationError(
             f"INGEST_METRICS_PORT={port}: {error.strerror}; stop what uses it, or name another port (0: none)"

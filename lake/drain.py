@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,12 +30,12 @@ from core.watermark import Watermark, cursors_from_json, cursors_to_json, read_w
 from lake import raw
 from lake.dedupe import Selection, select_new
 from lake.duck import connect
-from lake.errors import MissingEntriesError
-from lake.lines import Lines, read_lines
+from lake.errors import CommitError, MissingEntriesError
+from lake.lines import read_lines
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare
 from lake.relations import all_rows
-from lake.store import Commit, Store
-from lake.tables import BATCHES, EVENT_TABLES, REJECTS, Table
+from lake.store import Store
+from lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, Table
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,9 @@ class Drain:
     def run(self) -> list[Batch]:
         """Drain until the buffer holds nothing that was there at the start. Returns a batch a commit."""
         with exclusive(self._settings, "drain"):
+            if not self._settings.watermark_path.exists() and not self._store.exists(BATCHES.name):
+                # Before any table: a lake without a watermark is one that lost it, and the ingester refuses to guess.
+                write_watermark(self._settings.watermark_path, Watermark())
             self._store.create_tables()
             raw.remove_old(self._settings.raw_dir, self._settings.raw_keep_days, datetime.now(UTC))
             target = self._buffer.state().flush
@@ -195,16 +199,19 @@ class Drain:
                     _add_counts(batch, name, counts)
 
     def _commit_tables(self, batch: Batch, entries: dict[str, list[Entry]], committed: dict[str, int]) -> None:
+        """Parse and commit queue by queue: while one is parsed, the next is decompressed and the last is written."""
         rejects = [
             reject for reject in _read_rejects(entries.get(REJECTS.name, [])) if reject.flush > committed[REJECTS.name]
         ]
+        queues = [queue for queue in PARSED_QUEUES if queue in entries]
+        threads = self._settings.duckdb_threads
         done = 0
-        for queue in PARSED_QUEUES:
-            if queue not in entries:
-                continue
-            lines = read_lines(entries[queue], self._settings.duckdb_threads)
-            batch.bytes_raw += lines.size_bytes
-            with _connection(self._settings) as connection:
+        with _connection(self._settings) as connection, Writer() as writer, ThreadPoolExecutor(1) as reader:
+            upcoming = [reader.submit(read_lines, entries[queue], threads) for queue in queues[:1]]
+            for number, queue in enumerate(queues):
+                lines = upcoming.pop().result()
+                upcoming = [reader.submit(read_lines, entries[name], threads) for name in queues[number + 1 :][:1]]
+                batch.bytes_raw += lines.size_bytes
                 parsed = parse(
                     connection,
                     queue,
@@ -213,40 +220,83 @@ class Drain:
                     rejects_from=lines.first_after(committed[REJECTS.name]),
                 )
                 rejects += parsed.rejects
-                self._commit_rows(batch, connection, parsed, lines)
-            done += lines.count
-            self._progress(done, batch.events_in)
-        self._commit_rejects(batch, rejects)
+                self._write(writer, batch, *self._select(connection, parsed))
+                done += lines.count
+                self._progress(done, batch.events_in)
+            if rejects:
+                self._write(writer, batch, *self._select_rejects(connection, rejects))
+            for table, counts in writer.results():
+                _add_counts(batch, table, counts)
 
-    def _commit_rows(self, batch: Batch, connection: duckdb.DuckDBPyConnection, parsed: Parsed, lines: Lines) -> None:
+    def _select(
+        self, connection: duckdb.DuckDBPyConnection, parsed: Parsed
+    ) -> tuple[Table, Selection, dict[str, object]]:
         selection = select_new(connection, self._store, parsed, self._margin_us)
         connection.execute(f"DROP TABLE {parsed.relation}")
         newest = None
-        if selection.rows.num_rows and parsed.table.name != "gaps":
+        if selection.rows.num_rows and parsed.table is not GAPS:
             newest = pa.compute.max(selection.rows["event_at"]).value
         counts = {"duplicates": selection.duplicates, "anomalies": parsed.anomalies, "newest_event_us": newest}
-        self._append(batch, parsed.table, selection, counts)
+        return parsed.table, selection, counts
 
-    def _commit_rejects(self, batch: Batch, rejects: list[Reject]) -> None:
-        if not rejects:
-            return
-        with _connection(self._settings) as connection:
-            connection.register("reject_rows", _reject_table(rejects))
-            connection.execute("CREATE TEMP TABLE parsed_rejects AS SELECT *, NULL AS reject_reason FROM reject_rows")
-            selection = select_new(
-                connection, self._store, Parsed(REJECTS, "parsed_rejects", [], Counter()), REJECTS_MARGIN_US
-            )
+    def _select_rejects(
+        self, connection: duckdb.DuckDBPyConnection, rejects: list[Reject]
+    ) -> tuple[Table, Selection, dict[str, object]]:
+        connection.register("reject_rows", _reject_table(rejects))
+        connection.execute("CREATE TEMP TABLE parsed_rejects AS SELECT *, NULL AS reject_reason FROM reject_rows")
+        parsed = Parsed(REJECTS, "parsed_rejects", [], Counter())
+        selection = select_new(connection, self._store, parsed, REJECTS_MARGIN_US)
         reasons = Counter(selection.rows["reason"].to_pylist())
-        self._append(batch, REJECTS, selection, {"duplicates": selection.duplicates, "rejects_by_reason": reasons})
+        return REJECTS, selection, {"duplicates": selection.duplicates, "rejects_by_reason": reasons}
 
-    def _append(self, batch: Batch, table: Table, selection: Selection, counts: dict[str, object]) -> None:
+    def _write(
+        self, writer: "Writer", batch: Batch, table: Table, selection: Selection, counts: dict[str, object]
+    ) -> None:
         counts = {**counts, "rows": selection.rows.num_rows}
-        if selection.rows.num_rows == 0:
-            _add_counts(batch, table.name, counts)
-            return
-        commit: Commit | None = self._store.append(table, selection.rows, batch.last_flush, counts)
-        if commit is not None:
-            _add_counts(batch, table.name, {**counts, "size_bytes": commit.size_bytes})
+
+        def commit() -> tuple[str, dict[str, object]]:
+            if selection.rows.num_rows == 0:
+                return table.name, counts
+            written = self._store.append(table, selection.rows, batch.last_flush, counts)
+            return table.name, {} if written is None else {**counts, "size_bytes": written.size_bytes}
+
+        writer.submit(commit)
+
+
+class Writer:
+    """Runs commits one after the other in a thread of its own. After one has failed, none of the later ones is begun."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._futures: list[Future[tuple[str, dict[str, object]]]] = []
+        self._failed = False
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._failed = self._failed or exception[0] is not None
+        self._pool.shutdown(cancel_futures=self._failed)
+
+    def submit(self, commit: Callable[[], tuple[str, dict[str, object]]]) -> None:
+        """Run `commit` after those before it. Raises what one of those raised."""
+        self._futures.append(self._pool.submit(self._run, commit))
+        for future in self._futures:
+            if future.done():
+                future.result()
+
+    def results(self) -> list[tuple[str, dict[str, object]]]:
+        """What the commits returned, in order. Raises what the first that failed raised."""
+        return [future.result() for future in self._futures]
+
+    def _run(self, commit: Callable[[], tuple[str, dict[str, object]]]) -> tuple[str, dict[str, object]]:
+        if self._failed:
+            raise CommitError("not begun: an earlier commit of the batch failed")
+        try:
+            return commit()
+        except BaseException:
+            self._failed = True
+            raise
 
 
 def _add_counts(batch: Batch, table: str, counts: dict[str, object]) -> None:

@@ -16,9 +16,10 @@ from lake.lines import Lines
 from lake.relations import sql_template
 from lake.tables import TABLES, Table
 
+# The largest first: what it takes to write one is hidden behind the parsing of the next.
 _TEMPLATES = {
-    "posts": "parse_posts",
     "likes": "parse_subject_record",
+    "posts": "parse_posts",
     "reposts": "parse_subject_record",
     "follows": "parse_subject_account",
     "blocks": "parse_subject_account",

@@ -108,14 +108,23 @@ class Post:
 
 @dataclass(frozen=True)
 class SearchPage:
-    """One page of a result. `total`: matches, counted up to the cap; `capped`: there are more. `data_through`: the
-    time of the newest event in the lake, None while there is none. `notice`: what a person should know, or None."""
+    """One page of a result.
+
+    `total`: matches, counted up to the cap; `capped`: there are more. `data_through`: the time of the newest event in
+    the lake, None while there is none. `notice`: what a person should know, or None. `has_next`: the next page has rows.
+    """
 
     posts: list[Post]
     total: int
     capped: bool
     data_through: datetime | None
     notice: str | None
+    has_next: bool
+
+
+def row_cap(settings: Settings) -> int:
+    """How far matches are counted: with `MAX_ROWS_FLAG` rows past it are withheld too."""
+    return ROW_CAP if settings.max_rows_flag else TOTAL_CAP
 
 
 class Folding:
@@ -133,7 +142,7 @@ class Folding:
             {"c": cased, "f": [c.casefold() for c in cased]},
         ).fetchall()
         self._fold = {c: fold for c, (_, fold) in zip(cased, lowered, strict=True)}
-        self._lowered_wrongly = {c for c, (low, fold) in zip(cased, lowered, strict=True) if low != fold}
+        self._wrong = {c: low for c, (low, fold) in zip(cased, lowered, strict=True) if low != fold}
         self._variants: dict[str, set[str]] = {}
         for c, fold in self._fold.items():
             if fold != c and len(fold) == 1:
@@ -145,7 +154,7 @@ class Folding:
 
     def folded_sql(self, expression: str, needle: str) -> str:
         """SQL that folds `expression` as far as an occurrence of the folded `needle` can depend on it."""
-        for c in sorted(self._expanding_in(needle) | (self._variants_of(needle) & self._lowered_wrongly)):
+        for c in sorted(self._expanding_in(needle) | self._wrong_for(needle)):
             expression = f"replace({expression}, {quote(c)}, {quote(self._fold[c])})"
         return f"lower({expression})"
 
@@ -168,16 +177,24 @@ class Folding:
             condition = f"regexp_matches({column}, ${name}_pattern)"
             parameters[f"{name}_pattern"] = pattern
         else:
-            rare |= variants & self._lowered_wrongly
+            rare |= self._wrong_for(needle)
             condition = f"contains(lower({column}), ${name})"
         if not rare:
             return condition, {key: value for key, value in parameters.items() if f"${key})" in condition}
         maybe = " OR ".join(f"contains({column}, {quote(c)})" for c in sorted(rare))
-        return f"({condition} OR (({maybe}) AND contains({self.folded_sql(column, needle)}, ${name})))", parameters
+        # Unlike OR, CASE leaves the dear part to the rows that need it.
+        exact = f"contains({self.folded_sql(column, needle)}, ${name})"
+        return f"CASE WHEN {maybe} THEN {exact} ELSE {condition} END", parameters
 
     def _variants_of(self, text: str) -> set[str]:
         """Characters that fold to one of `text` without being it."""
         return {c for x in set(text) for c in self._variants.get(x, ())}
+
+    def _wrong_for(self, needle: str) -> set[str]:
+        """Characters that `lower` leaves unequal to one of `needle` that they fold to, or makes equal to one that they
+        do not."""
+        present = set(needle)
+        return {c for c, low in self._wrong.items() if present & {*low, self._fold[c]}}
 
     def _expanding_in(self, needle: str) -> set[str]:
         """Characters that fold to several, some of which can be part of an occurrence of `needle`."""
@@ -282,15 +299,21 @@ class Searcher:
         with self._scan(query) as scan_:
             posts: list[Post] = []
             seen = 0
-            for found in scan_.groups(max(cap + 1, last)):
-                if first < seen + found and last > seen:
-                    offset = max(first - seen, 0)
-                    posts += scan_.posts(offset, min(last - seen, found) - offset)
+            for found in scan_.groups(max(cap, last) + 1):
+                begins, ends = max(first - seen, 0), min(last - seen, found)
+                if begins < ends:
+                    posts += scan_.posts(begins, ends - begins)
                 seen += found
-                if seen > cap and seen >= last:
+                if seen > max(cap, last):
                     break
             notice = scan_.notice(seen)
-            return SearchPage(posts, min(seen, cap), seen > cap, scan_.data_through, notice)
+            has_next = seen > last and not (rows_capped and last >= cap)
+            return SearchPage(posts, min(seen, cap), seen > cap, scan_.data_through, notice, has_next)
+
+    def warm_up(self) -> None:
+        """Open the lake before the first search does. Raises SearchUnavailableError."""
+        with self._scan(SearchQuery()):
+            pass
 
     def stream(self, query: SearchQuery) -> Iterator[Post]:
         """Every post that matches, in the order of `search`, holding few of them in memory."""
@@ -372,11 +395,12 @@ class _Scan:
                 rows=scan(POSTS, span.files), own=_own_rows(span), condition=self._condition
             )
             matches += self._create("matches", statement, append=matches > 0)
-            last = span.start_us <= self._query.start_us
-            if matches >= wanted or (last and (matches or edits)):
+            if matches >= wanted:
                 found = self._look_up(span.start_us, end_us)
                 wanted, matches, end_us = wanted - found, 0, span.start_us
                 yield found
+        if matches or edits:
+            yield self._look_up(self._query.start_us, end_us)
 
     def _look_up(self, start_us: int, end_us: int) -> int:
         """Leave, of the matches of some hours, what is current. Returns how many posts that are."""

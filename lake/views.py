@@ -154,7 +154,7 @@ def read(settings: Settings, name: str, limit: int, offset: int = 0) -> ViewPage
         relation = connection.table(f"main.{_identifier(name)}")
         columns = _columns(view, relation)
         total = connection.execute(f"SELECT count(*) FROM main.{_identifier(name)}").fetchall()[0][0]
-        rows = relation.limit(limit, offset).fetchall()
+        rows = relation.limit(limit, min(offset, total)).fetchall()
         return ViewPage(published, view, columns, rows, int(total))
 
 

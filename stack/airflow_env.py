@@ -7,8 +7,11 @@ import json
 import os
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from core.errors import BluelakeError
 from core.files import write_durably
@@ -18,6 +21,7 @@ from core.settings import Settings, load_settings, require_home
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = ("api-server", "scheduler", "dag-processor")
 POOL = "heavy"
+API_PATIENCE_SECONDS = 60.0
 # Variables that whoever starts the process may set: Airflow's options and its connections.
 GIVEN = ("AIRFLOW__", "AIRFLOW_CONN_")
 
@@ -104,9 +108,28 @@ def prepare_database(settings: Settings) -> None:
 
 
 def exec_process(settings: Settings, process: str) -> None:
-    """Become one of Airflow's processes, in the foreground. Does not return."""
+    """Become one of Airflow's processes, in the foreground. Does not return.
+
+    The scheduler's first tasks would fail if they ran before the API server answers, so it waits for that.
+    """
+    environment = airflow_environment(settings)
+    if process == "scheduler":
+        _wait_for_api(environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
     command = airflow_command(process)
-    os.execve(command[0], command, airflow_environment(settings))
+    os.execve(command[0], command, environment)
+
+
+def _wait_for_api(execution_url: str) -> None:
+    """Wait until the API server answers, whatever it says; after API_PATIENCE_SECONDS let the scheduler try."""
+    deadline = time.monotonic() + API_PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(urljoin(execution_url, "/api/v2/version"), timeout=2).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.5)
 
 
 def main() -> int:

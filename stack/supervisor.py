@@ -80,7 +80,8 @@ def configuration(settings: Settings, found: list[Program]) -> str:
 
 
 def _program(program: Program, logs: Path) -> str:
-    output = "/dev/fd/1" if program.once else _escape(logs / f"{program.name}.log")
+    # supervisord expands this option, alone of all, a second time.
+    output = "/dev/fd/1" if program.once else _escape(_escape(logs / f"{program.name}.log"))
     return _section(
         f"program:{program.name}",
         command=" ".join(_escape(_quoted(word)) for word in program.command),

@@ -1,19 +1,19 @@
 -- As current_records; but an updated post keeps the time at which it was first seen (since its last delete) and shows
 -- its last text. Posts are hardly ever updated, so that the second part is small. The first is kept apart from it so that a
--- filter on event_at still reaches the files.
-(WITH tombstones AS (
+-- filter on event_at still reaches the files. A CTE that DuckDB materialises makes every scan read all columns, hence NOT.
+(WITH tombstones AS NOT MATERIALIZED (
    SELECT did, rkey, max(rev) AS rev FROM {deletes} WHERE collection = {collection} GROUP BY did, rkey
- ), newest_updates AS (
+ ), newest_updates AS NOT MATERIALIZED (
    SELECT * FROM {updates} WHERE operation = 'update'
    QUALIFY row_number() OVER (PARTITION BY did, rkey ORDER BY rev DESC) = 1
- ), first_seen AS (
+ ), first_seen AS NOT MATERIALIZED (
    SELECT v.did, v.rkey, min(v.event_at) AS first_at
    FROM {versions} AS v
    JOIN newest_updates AS n ON n.did = v.did AND n.rkey = v.rkey
    LEFT JOIN tombstones AS d ON d.did = v.did AND d.rkey = v.rkey AND d.rev < n.rev
    WHERE v.rev > coalesce(d.rev, -1)
    GROUP BY v.did, v.rkey
- ), edited AS (
+ ), edited AS NOT MATERIALIZED (
    SELECT n.* REPLACE (
        f.first_at AS event_at,
        strftime(f.first_at, '%Y') AS year, strftime(f.first_at, '%m') AS month,

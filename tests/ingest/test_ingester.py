@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from buffer.chunks import decode_chunk
 from buffer.client import Buffer
 from core.clock import now_us
+from core.errors import CorruptStateError
 from core.metrics import INGEST_METRICS, QUEUE_NAMES, Metrics
 from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
@@ -306,6 +307,13 @@ def test_a_full_buffer_stops_the_reading_and_evicts_nothing(
                 assert run.metric("bluelake_ingest_paused") == 0
 
     asyncio.run(scenario())
+
+
+def test_a_lake_that_lost_its_watermark_is_not_guessed_around(buffer: Buffer, settings: Settings) -> None:
+    (settings.lake_dir / "batches").mkdir(parents=True)
+    ingester = Ingester(tuned(settings, "ws://127.0.0.1:9"), buffer, Metrics(INGEST_METRICS, CollectorRegistry()))
+    with pytest.raises(CorruptStateError, match="bluelake drain"):
+        asyncio.run(ingester.run())
 
 
 def test_it_stops_by_itself_once_nothing_comes(buffer: Buffer, settings: Settings) -> None:

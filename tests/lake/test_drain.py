@@ -125,10 +125,10 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, call: int
     monkeypatch.setattr(owner, name, dying)
 
 
-# Appends: 1 posts, 2 likes, 3 deletes, 4 rejects, 5 batches. Watermarks: 1 offered, 2 committed. Trims: 2 the last.
+# Appends: 1 likes, 2 posts, 3 deletes, 4 rejects, 5 batches. Watermarks: 1 new, 2 offered, 3 committed. Trims: 2 the last.
 KILLS = {
-    "before offered": ("write_watermark", 1, False),
-    "after offered": ("write_watermark", 1, True),
+    "before offered": ("write_watermark", 2, False),
+    "after offered": ("write_watermark", 2, True),
     "before the first table": ("append", 1, False),
     "after the first table": ("append", 1, True),
     "between two tables": ("append", 2, True),
@@ -137,7 +137,8 @@ KILLS = {
     "before the raw files": ("keep", 1, False),
     "before the batch's row": ("append", 5, False),
     "after the batch's row": ("append", 5, True),
-    "after committed": ("write_watermark", 2, True),
+    "before committed": ("write_watermark", 3, False),
+    "after committed": ("write_watermark", 3, True),
     "after the trim": ("trim", 2, True),
 }
 
@@ -249,6 +250,17 @@ def test_a_lost_watermark_is_recovered_from_the_lake(buffer: Buffer, settings: S
 
     assert stored(settings) == ["3ka", "3kb"]
     assert read_watermark(settings.watermark_path).committed == 2
+
+
+def test_a_failed_commit_keeps_later_tables_from_being_begun(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(buffer, [*likes("3ka"), *posts("3kp"), commit_frame(operation="delete", rkey="3kx")])
+    with monkeypatch.context() as patch:
+        kill_at(patch, drain_module.Store, "append", call=1, after=False)
+        with pytest.raises(Killed):
+            drain(settings)
+    assert [stored(settings, table) for table in ("likes", "posts", "deletes")] == [[], [], []]
 
 
 def newest_log_entry(settings: Settings, table: str) -> Path:

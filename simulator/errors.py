@@ -1,0 +1,40 @@
+"""Exceptions of the simulator.
+
+SimulatorError               base; the message is one line that says what to do; exit code 2
+├── OptionError              an option's value cannot be used
+├── PortTakenError           the address cannot be listened on
+├── FramesFileError          the file of frames cannot be read
+├── LedgerError              the ledger cannot be read or written
+│   └── LedgerMismatchError  the ledger records another timeline than the one being served
+└── SubscriptionError        a subscriber's parameters are wrong; becomes an HTTP 400
+"""
+
+
+class SimulatorError(Exception):
+    """Base of every exception that the simulator raises on purpose."""
+
+    exit_code = 2
+
+
+class OptionError(SimulatorError):
+    """An option's value cannot be used."""
+
+
+class PortTakenError(SimulatorError):
+    """The address cannot be listened on."""
+
+
+class FramesFileError(SimulatorError):
+    """The file of frames cannot be read."""
+
+
+class LedgerError(SimulatorError):
+    """The ledger cannot be read or written."""
+
+
+class LedgerMismatchError(LedgerError):
+    """The ledger records another timeline than the one being served."""
+
+
+class SubscriptionError(SimulatorError):
+    """A subscriber's parameters are wrong."""

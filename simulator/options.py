@@ -1,0 +1,100 @@
+"""What a simulator run is told: one frozen dataclass, and the texts that people write it as."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from simulator.errors import OptionError
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 6008  # Jetstream's own
+DEFAULT_RATE = 50.0
+DEFAULT_HISTORY_RATE = 5.0
+DEFAULT_SEED = 1
+DEFAULT_ACCOUNTS = 50_000
+DEFAULT_KEEP_MB = 4096
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorOptions:
+    """Options of a run. Raises OptionError where a value cannot be used.
+
+    host, port: where to listen; port 0 lets the system choose.
+    rate: mean live events a second, 0 for none. None: DEFAULT_RATE, or 0 with `file`.
+    history: how far the generated history reaches back from the epoch.
+    history_rate: mean events a second in the history.
+    seed, accounts: what the synthetic population and all that it does are drawn from.
+    epoch_us: where history ends and live begins, microseconds since 1970. None: when the run starts.
+        The same seed, epoch, history and rates give the same timeline.
+    file: a file of frames, a line each, that is the history instead of a generated one.
+    ledger: where to record the truth. None: nowhere.
+    pregenerate: listen only once the history is complete, instead of serving it while it is made.
+    keep_mb: how much of the timeline, compressed, stays replayable; the oldest goes first.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    rate: float | None = None
+    history: timedelta = timedelta(0)
+    history_rate: float = DEFAULT_HISTORY_RATE
+    seed: int = DEFAULT_SEED
+    accounts: int = DEFAULT_ACCOUNTS
+    epoch_us: int | None = None
+    file: Path | None = None
+    ledger: Path | None = None
+    pregenerate: bool = False
+    keep_mb: int = DEFAULT_KEEP_MB
+
+    def __post_init__(self) -> None:
+        """Check what the types do not say."""
+        if not 0 <= self.port <= 65535:
+            raise OptionError(f"port={self.port}: use 0 to 65535")
+        for name in ("rate", "history_rate"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1_000_000:
+                raise OptionError(f"{name}={value}: use events a second, 0 to 1000000")
+        if self.history < timedelta(0):
+            raise OptionError(f"history={self.history}: use a duration of at least 0")
+        if self.accounts < 2:
+            raise OptionError(f"accounts={self.accounts}: use at least 2, someone has to follow someone")
+        if self.keep_mb < 1:
+            raise OptionError(f"keep_mb={self.keep_mb}: use at least 1")
+        if self.file is not None and self.history:
+            raise OptionError("file and history: the file is the history; leave one of them out")
+
+    @property
+    def live_rate(self) -> float:
+        """Mean live events a second, with the default worked out."""
+        if self.rate is not None:
+            return self.rate
+        return 0.0 if self.file is not None else DEFAULT_RATE
+
+
+def parse_duration(text: str) -> timedelta:
+    """`2d`, `36h`, `1h30m`, `90s`, `0` as a timedelta. Raises OptionError."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if text.strip() == "0":
+        return timedelta(0)
+    if match is None or not any(match.groups()):
+        raise OptionError(f"{text!r}: not a duration; use days, hours, minutes, seconds, as in 2d, 36h, 1h30m, 90s")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        raise OptionError(f"{text!r}: too long a duration; use days, as in 2d") from None
+
+
+def parse_moment(text: str) -> int:
+    """Microseconds since 1970 of `2026-07-04T12:00:00Z`, `2026-07-04` or a number of them; UTC. Raises OptionError."""
+    if text.strip().isdecimal():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise OptionError(f"{text!r}: not a moment; use 2026-07-04T12:00:00Z or microseconds since 1970") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -1,0 +1,100 @@
+"""The DAGs, as Airflow's own parser sees them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.settings import Settings
+from stack.airflow_env import POOL, airflow_environment
+from tests.conftest import ROOT, clean_environment
+
+HEAVY_MODULES = ("duckdb", "deltalake", "pyarrow", "polars", "sqlmesh", "django", "lake.drain", "transforms.refresh")
+
+# Run where Airflow may set up logging and warnings as it likes.
+_PARSE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+heavy = [name for name in sys.argv[2].split(",") if name in sys.modules]
+found = {}
+for dag in bag.dags.values():
+    found[dag.dag_id] = {
+        "doc": bool(dag.doc_md), "max_active_runs": dag.max_active_runs, "catchup": dag.catchup,
+        "tasks": {task.task_id: {
+            "pool": task.pool, "retries": task.retries, "backoff": bool(task.retry_exponential_backoff),
+            "outlets": [outlet.uri for outlet in task.outlets], "inlets": [inlet.uri for inlet in task.inlets],
+            "doc": bool(task.doc_md), "upstream": sorted(task.upstream_task_ids),
+        } for task in dag.tasks},
+    }
+print("RESULT" + json.dumps({"errors": bag.import_errors, "heavy": heavy, "dags": found}))
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("home")
+    environment = airflow_environment(Settings(bluelake_home=home)) | {"AIRFLOW__CORE__UNIT_TEST_MODE": "False"}
+    done = subprocess.run(
+        [sys.executable, "-c", _PARSE, str(ROOT / "dags"), ",".join(HEAVY_MODULES)],
+        # Airflow puts the folder of a DAG on the path when it parses one.
+        env=clean_environment(
+            PYTHONPATH=str(ROOT / "dags"),
+            **{name: value for name, value in environment.items() if name.startswith("AIRFLOW")},
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
+    assert lines, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads(lines[0].removeprefix("RESULT"))
+    return result
+
+
+def test_both_parse_without_an_error_and_without_a_heavy_import(parsed: dict[str, Any]) -> None:
+    assert parsed["errors"] == {}
+    assert parsed["heavy"] == []
+    assert set(parsed["dags"]) == {"drain_buffer", "refresh_views"}
+
+
+def test_one_run_at_a_time_and_docs_in_the_ui(parsed: dict[str, Any]) -> None:
+    for dag in parsed["dags"].values():
+        assert (dag["max_active_runs"], dag["catchup"], dag["doc"]) == (1, False, True)
+        assert all(task["doc"] for task in dag["tasks"].values())
+
+
+def test_retries_with_backoff(parsed: dict[str, Any]) -> None:
+    for dag in parsed["dags"].values():
+        for task in dag["tasks"].values():
+            assert task["retries"] >= 2
+            assert task["backoff"]
+
+
+def test_heavy_tasks_share_the_pool_of_one_slot(parsed: dict[str, Any]) -> None:
+    pools = {name: task["pool"] for dag in parsed["dags"].values() for name, task in dag["tasks"].items()}
+    assert pools["drain"] == pools["refresh"] == POOL
+    assert pools["buffer_answers"] != POOL
+
+
+def test_assets_lie_between_them(parsed: dict[str, Any]) -> None:
+    drain = parsed["dags"]["drain_buffer"]["tasks"]
+    refresh = parsed["dags"]["refresh_views"]["tasks"]["refresh"]
+    assert drain["drain"]["outlets"] == refresh["inlets"] == ["bluelake://lake/"]
+    assert drain["ask_for_views"]["outlets"] == ["bluelake://first-data/"]
+    assert refresh["outlets"] == ["bluelake://views/"]
+    assert drain["drain"]["upstream"] == ["buffer_answers"]
+
+
+def test_the_dags_folder_holds_nothing_else() -> None:
+    assert {path.name for path in Path(ROOT / "dags").glob("*.py")} == {
+        "dag_defaults.py",
+        "drain_buffer.py",
+        "refresh_views.py",
+    }
+    assert not os.path.exists(ROOT / "airflow" / "__init__.py")

@@ -1,0 +1,138 @@
+"""`bluelake up` as a person starts it: one process in the foreground, and everything that it starts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.settings import Settings
+from tests.conftest import ROOT, clean_environment, free_port, wait_until
+
+START_SECONDS = 180.0
+
+
+class RunningStack:
+    """All processes of one BLUELAKE_HOME, on ports of their own."""
+
+    def __init__(self, home: Path, *, demo: bool, **environment: str) -> None:
+        self.home = home
+        self.web = free_port()
+        self.redis_url = f"redis://127.0.0.1:{free_port()}/0"
+        self._demo = demo
+        self._environment = clean_environment(
+            BLUELAKE_HOME=str(home),
+            WEB_PORT=str(self.web),
+            AIRFLOW_PORT=str(free_port()),
+            SIMULATOR_PORT=str(free_port()),
+            INGEST_METRICS_PORT=str(free_port()),
+            REDIS_URL=self.redis_url,
+            EMBEDDED_REDIS="true",
+            **environment,
+        )
+        self._output = home.parent / "up.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it says that it runs."""
+        command = [sys.executable, "-m", "cli", "up", *(["--demo"] if self._demo else [])]
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+        def runs() -> bool:
+            assert self._process is not None
+            assert self._process.poll() is None, self.output
+            return "Bluelake is running." in self.output
+
+        wait_until(runs, START_SECONDS, f"bluelake up; it said: {self.output}")
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return self._output.read_text() if self._output.exists() else ""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings to look at its lake with."""
+        return Settings(bluelake_home=self.home, redis_url=self.redis_url, duckdb_memory_mb=1024)
+
+    def control(self, *arguments: str) -> str:
+        """Ask the supervisor. Returns its answer."""
+        command = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.home / "run" / "supervisord.conf")]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False).stdout.strip()
+
+    def get(self, path: str) -> bytes:
+        """The body that the web server answers with."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web}{path}", timeout=30) as response:
+            body: bytes = response.read()
+            return body
+
+    def get_json(self, path: str) -> Any:
+        """The same, decoded; also of an answer with an error's status."""
+        try:
+            return json.loads(self.get(path))
+        except urllib.error.HTTPError as error:
+            return json.loads(error.read())
+
+    def processes(self) -> list[int]:
+        """Every live process that was started with this BLUELAKE_HOME, whoever its parent is now."""
+        marker = f"BLUELAKE_HOME={self.home}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+                continue
+            try:
+                alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+                if alive and marker in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    def stop(self) -> int:
+        """Ctrl-C. Returns the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(120)
+
+    def kill_leftovers(self) -> None:
+        """End, by their own ids, whatever a failed test leaves."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(60)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def running_stack(home: Path, *, demo: bool, **environment: str) -> Iterator[RunningStack]:
+    """A stack that has started; nothing of it is left afterwards."""
+    stack = RunningStack(home, demo=demo, **environment)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.kill_leftovers()
+
+
+def wait_seconds(seconds: float) -> None:
+    """Let the stack run: what is tested is that time passes under it."""
+    time.sleep(seconds)

@@ -1,0 +1,74 @@
+"""`bluelake sql`: any query, nothing but queries, over exactly the live files."""
+
+from pathlib import Path
+
+import pytest
+
+from buffer.client import Buffer
+from core.settings import Settings
+from lake.drain import drain
+from lake.errors import QueryError
+from lake.query import query
+from lake.tables import TABLES
+from tests.conftest import commit_frame
+from tests.lake.feed import feed, values
+
+
+def test_every_table_has_both_views_before_there_is_a_lake(lake_settings: Settings) -> None:
+    tables = {row[0] for row in query(lake_settings, "SHOW TABLES").rows}
+    assert tables == {*TABLES, *(f"{name}_all" for name in TABLES)}
+    for name, table in TABLES.items():
+        result = query(lake_settings, f"FROM {name}_all")
+        assert result.columns == tuple(field.name for field in table.schema)
+        assert result.rows == []
+
+
+def test_files_that_no_snapshot_names_are_not_read(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, [commit_frame(rkey="3ka")])
+    drain(settings)
+    (live,) = (settings.lake_dir / "likes").rglob("*.parquet")
+    live.with_name("stray.parquet").write_bytes(live.read_bytes())
+    assert values(settings, "SELECT count(*) FROM likes_all") == [1]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH a AS (SELECT 1 AS x) SELECT x FROM a",
+        "FROM likes",
+        "DESCRIBE posts",
+        "SHOW TABLES",
+        "SUMMARIZE likes",
+        "EXPLAIN SELECT 1",
+        "SELECT hour, count(*) FROM posts GROUP BY ALL;",
+    ],
+)
+def test_queries_of_every_kind_run(statement: str, lake_settings: Settings) -> None:
+    query(lake_settings, statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP VIEW posts",
+        "CREATE TABLE x AS SELECT 1",
+        "INSERT INTO posts_all SELECT * FROM posts_all",
+        "COPY (SELECT 1) TO '{home}/x.csv'",
+        "ATTACH '{home}/x.duckdb'",
+        "SET enable_external_access = true",
+        "INSTALL httpfs",
+        "SELECT * FROM read_text('{home}/secret')",
+        "SELECT * FROM '{home}/secret'",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT 1; DROP VIEW posts",
+        "",
+        "SELECT",
+        "nonsense",
+    ],
+)
+def test_nothing_else_runs_and_no_other_file_is_read(statement: str, lake_settings: Settings, home: Path) -> None:
+    (home / "secret").write_text("secret")
+    with pytest.raises(QueryError):
+        query(lake_settings, statement.format(home=home))
+    assert not (home / "x.csv").exists()
+    assert not (home / "x.duckdb").exists()

@@ -1,0 +1,109 @@
+"""Durable, numbered commits."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from lake.store import DataFile, Store
+from lake.tables import DELETES, LIKES, TABLES, Table
+
+
+def delete_rows(*rkeys: str, hour: int = 12) -> pa.Table:
+    row = {
+        "did": "did:plc:a",
+        "collection": "app.bsky.feed.post",
+        "rev": 1,
+        "event_at": datetime(2026, 7, 4, hour, 30, 0, 1500, UTC),
+        "year": "2026",
+        "month": "07",
+        "day": "04",
+        "hour": f"{hour:02d}",
+    }
+    return pa.Table.from_pylist([row | {"rkey": rkey} for rkey in rkeys], schema=DELETES.schema)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    created = Store(tmp_path / "lake")
+    created.create_tables()
+    return created
+
+
+def test_every_table_is_created_once(store: Store) -> None:
+    assert {path.name for path in store.root.iterdir()} == set(TABLES)
+    store.append(DELETES, delete_rows("3ka"), 1, {})
+    store.create_tables()
+    assert store.committed_flush("deletes") == 1
+
+
+def test_a_flush_is_committed_once_whoever_asks(store: Store) -> None:
+    assert store.append(DELETES, delete_rows("3ka"), 5, {}) is not None
+    assert store.append(DELETES, delete_rows("3kb"), 5, {}) is None
+    assert Store(store.root).append(DELETES, delete_rows("3kc"), 4, {}) is None
+    assert sum(file.rows for file in store.files("deletes")) == 1
+    assert store.committed_flush("deletes") == 5
+    assert store.committed_flush("likes") == 0
+
+
+def test_files_tell_their_hour_bounds_and_greatest_values(store: Store) -> None:
+    store.append(DELETES, delete_rows("3ka", "3kb"), 1, {})
+    (file,) = store.files("deletes")
+    moment_us = 1_783_168_200_001_500  # 2026-07-04T12:30:00.0015Z
+    assert isinstance(file, DataFile)
+    assert (file.hour, file.rows, file.size_bytes) == ("2026-07-04T12", 2, os.path.getsize(file.path))
+    # Delta's statistics are in whole milliseconds; the bounds contain the truth.
+    assert file.first_us <= moment_us <= file.last_us
+    assert file.last_us - file.first_us <= 2_000
+    assert file.greatest == {"operation": None, "collection": "app.bsky.feed.post"}
+
+
+def test_a_new_commit_is_seen_by_a_store_that_is_open(store: Store) -> None:
+    other = Store(store.root)
+    assert other.files("deletes") == ()
+    store.append(DELETES, delete_rows("3ka"), 1, {})
+    assert len(other.files("deletes")) == 1
+
+
+def test_counts_of_the_commits_past_a_flush_come_back(store: Store) -> None:
+    for flush in (1, 2, 3):
+        store.append(DELETES, delete_rows(f"3k{flush}"), flush, {"rows": flush * 10})
+    assert [counts["rows"] for counts in store.commit_counts("deletes", 1)] == [30, 20]
+
+
+@pytest.mark.parametrize("hours", [(12,), (12, 13)])
+def test_what_was_written_is_brought_to_the_disk_data_first(
+    hours: tuple[int, ...], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    original = os.fsync
+
+    def recording(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        original(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recording)
+    rows = pa.concat_tables([delete_rows("3ka", hour=hour) for hour in hours])
+    store.append(DELETES, rows, 1, {})
+
+    root = str(store.root / DELETES.name)
+    entry = f"{root}/_delta_log/{1:020d}.json"
+    data = [file.path for file in store.files("deletes")]
+    assert len(data) == len(hours)
+    folders = {f"{root}/_delta_log", root, *(str(Path(path).parent) for path in data)}
+    assert {*data, entry, *folders} <= set(synced)
+    assert max(synced.index(path) for path in data) < synced.index(entry)
+
+
+def test_two_writers_of_one_table_both_get_their_rows_in(store: Store) -> None:
+    first, second = Store(store.root), Store(store.root)
+    assert first.append(LIKES, likes(LIKES), 1, {}) is not None
+    assert second.append(LIKES, likes(LIKES), 2, {}) is not None
+    assert sum(file.rows for file in store.files("likes")) == 2
+
+
+def likes(table: Table) -> pa.Table:
+    row = {"did": "a", "rkey": "b", "rev": 1, "event_at": datetime(2026, 7, 4, 12, tzinfo=UTC)}
+    return pa.Table.from_pylist([row | {"year": "2026", "month": "07", "day": "04", "hour": "12"}], schema=table.schema)

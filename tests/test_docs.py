@@ -1,0 +1,199 @@
+"""The docs say what the code says: settings, metrics, dependencies; and no tracked file names a machine's own places."""
+
+import re
+import subprocess
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from annotated_types import Ge, Gt, Le
+from pydantic.fields import FieldInfo
+
+from core.metrics import METRICS, MetricDefinition
+from core.settings import Settings
+from tests.conftest import ROOT
+
+DOCS = ROOT / "docs"
+UNITS = {
+    "_seconds": "seconds",
+    "_mb": "MB",
+    "_days": "days",
+    "_port": "port",
+    "_schedule": "cron",
+}
+TYPES = {"int": "integer", "float": "number", "bool": "true or false", "str": "text", "Path": "path", "tuple": "list"}
+
+
+def rows(page: str, columns: int) -> list[list[str]]:
+    """The cells of every table row of `columns` cells in a page of the docs, its header and rule left out."""
+    found = []
+    for line in (DOCS / page).read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+            assert len(cells) == columns, f"{page}: {line}"
+            found.append(cells)
+    return found
+
+
+def code(cell: str) -> str:
+    """What stands in a cell between backquotes."""
+    match = re.fullmatch(r"`(.*)`", cell)
+    assert match, f"{cell!r} is not in backquotes"
+    return match[1]
+
+
+def default_cell(field: FieldInfo) -> str:
+    """A setting's default, as the page shows it."""
+    if field.default_factory is not None:
+        return "number of cores"
+    if field.default in ("", None):
+        return "unset"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
+    if isinstance(field.default, tuple):
+        return f"`{','.join(field.default)}`"
+    return f"`{field.default:g}`" if isinstance(field.default, float) else f"`{field.default}`"
+
+
+def type_name(field: FieldInfo) -> str:
+    """A setting's type, as the page calls it."""
+    if isinstance(field.default, tuple):
+        return TYPES["tuple"]
+    kinds = get_args(field.annotation) or (field.annotation,)
+    return next(TYPES[kind.__name__] for kind in kinds if isinstance(kind, type) and kind is not type(None))
+
+
+def bounds(field: FieldInfo) -> list[str]:
+    """What a setting's value must lie between, as the page says it; empty where there are no bounds."""
+    low = next((f"{limit.ge}" for limit in field.metadata if isinstance(limit, Ge)), None)
+    over = next((f"{limit.gt}" for limit in field.metadata if isinstance(limit, Gt)), None)
+    high = next((f"{limit.le}" for limit in field.metadata if isinstance(limit, Le)), None)
+    if high is not None:
+        return [f"{low} to {high}" if low is not None else f"over {over} to {high}"]
+    if low is not None:
+        return [f"at least {low}"]
+    return [f"over {over}"] if over is not None else []
+
+
+def test_every_setting_is_in_the_docs_and_no_other() -> None:
+    documented = [code(row[0]) for row in rows("settings.md", 4)]
+
+    assert sorted(documented) == sorted(name.upper() for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_the_docs_tell_a_setting_as_the_code_does(name: str) -> None:
+    field = Settings.model_fields[name]
+    ((_, kind, default, meaning),) = [row for row in rows("settings.md", 4) if row[0] == f"`{name.upper()}`"]
+
+    first, *rest = kind.split(", ")
+    assert first == type_name(field)
+    assert rest[len(rest) - len(bounds(field)) :] == bounds(field)
+    unit = next((unit for suffix, unit in UNITS.items() if name.endswith(suffix)), None)
+    assert unit is None or unit in rest
+    assert default == default_cell(field)
+    assert meaning.endswith(".")
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_the_docs_tell_a_metric_as_the_code_does(name: str) -> None:
+    definition = METRICS[name]
+    ((_, kind, labels, meaning),) = [row for row in rows("metrics.md", 4) if row[0] == f"`{name}`"]
+
+    assert (kind, labels, meaning) == (definition.type, labels_cell(definition), definition.meaning)
+
+
+def labels_cell(definition: MetricDefinition) -> str:
+    """A metric's labels, as the page shows them."""
+    if definition.label_values:
+        (label,) = definition.labels
+        return f"`{label}`: " + ", ".join(f"`{value}`" for value in definition.label_values)
+    return ", ".join(f"`{label}`" for label in definition.labels) or "–"
+
+
+def test_no_metric_is_in_the_docs_only() -> None:
+    assert {code(row[0]) for row in rows("metrics.md", 4)} == METRICS.keys()
+
+
+def direct_dependencies() -> dict[str, set[str]]:
+    """Every dependency that pyproject.toml names, with the groups that name it."""
+    groups: dict[str, list[Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "dependency-groups"
+    ]
+    found = defaultdict(set)
+    for group, entries in groups.items():
+        for entry in entries:
+            if isinstance(entry, str):
+                match = re.match(r"[A-Za-z0-9._-]+", entry)
+                assert match
+                found[match[0]].add(group)
+    return found
+
+
+def test_every_dependency_is_in_the_docs_with_its_groups_and_a_reason() -> None:
+    documented = {code(name): set(groups.split(", ")) for name, groups, _ in rows("dependencies.md", 3)}
+
+    assert documented == direct_dependencies()
+    assert all(len(reason) > 10 and reason.endswith(".") for _, _, reason in rows("dependencies.md", 3))
+
+
+def test_the_hooks_before_a_commit_are_the_commands_of_check() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    script = (ROOT / "scripts" / "check").read_text(encoding="utf-8").splitlines()
+    commands = script[script.index('cd "$(dirname "$0")/.."') + 1 :]
+
+    assert [hook["entry"] for hook in hooks] == commands
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    for page in [*DOCS.glob("*.md"), ROOT / "README.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+# Put together here, so that this file is not the one that names them.
+FORBIDDEN = (
+    *(re.compile(rf"(?<![\w.-])/{folder}/") for folder in ("work", "root", r"home/\w+")),
+    *(
+        re.compile(re.escape(".".join(host)))
+        for host in (("pypi", "org"), ("files", "pythonhosted", "org"), ("registry", "npmjs", "org"))
+    ),
+)
+
+
+def files_of_the_project() -> list[Path]:
+    """Everything that git tracks, or would."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def named_places(text: str) -> list[str]:
+    """The machine's folders and the package registries that `text` names."""
+    return [match[0] for pattern in FORBIDDEN for match in pattern.finditer(text)]
+
+
+def test_no_file_names_a_folder_of_a_machine_or_a_package_registry() -> None:
+    found = {
+        str(path.relative_to(ROOT)): places
+        for path in files_of_the_project()
+        if (places := named_places(path.read_text(encoding="utf-8", errors="replace")))
+    }
+
+    assert found == {}
+
+
+def test_such_a_name_would_be_found() -> None:
+    registry = ".".join(("pypi", "org"))
+
+    assert named_places("open('/" + "work/x')") == ["/" + "work/"]
+    assert named_places("cd /" + "home/ann/lake") == ["/" + "home/ann/"]
+    assert named_places(f"https://{registry}/simple") == [registry]
+    assert named_places("lake/work/x, ../root/, https://example.org/home/page/") == []

@@ -1,0 +1,140 @@
+"""What must not be published is not: audits find broken rows, and changed models are applied without a question."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlmesh import Context
+from sqlmesh.core.console import NoopConsole
+
+from core.settings import Settings
+from lake.views import current
+from tests.transforms.lakes import SmallLake, at, published_file, rows
+from transforms.errors import AuditFailedError, BuildError
+from transforms.project import PROJECT, open_project
+from transforms.refresh import refresh
+
+
+def fill(settings: Settings) -> SmallLake:
+    """A lake with a row for every view."""
+    lake = SmallLake(settings)
+    lake.post("ann", "a1", at(3, 8), langs=["en"], hashtags=["Cats"])
+    lake.post("bob", "b1", at(3, 9), langs=["en"], hashtags=["Dogs"])
+    lake.like("cat", "l1", at(3, 9), "ann", "a1")
+    lake.like("cat", "l2", at(3, 9), "bob", "b1")
+    return lake
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    """The project after a refresh, open."""
+    settings = Settings(bluelake_home=tmp_path_factory.mktemp("home"), duckdb_threads=2, duckdb_memory_mb=512)
+    fill(settings)
+    refresh(settings, now=at(3, 10))
+    with open_project(settings, NoopConsole(), start=at(3, 0).date()) as context:
+        yield context
+
+
+BROKEN = [
+    ("posts_by_hour", "hour = hour + INTERVAL 1 MINUTE"),
+    ("posts_by_hour", "lang = NULL"),
+    ("posts_by_hour", "replies = posts + 1"),
+    ("posts_by_hour", "authors = 0"),
+    ("posts_by_hour", "hour = '2026-07-03 08:00:00+00'"),
+    ("active_users_daily", "likers = active + 1"),
+    ("active_users_daily", "posters = 0, likers = 0"),
+    ("trending_hashtags_daily", "rank = 1"),
+    ("trending_hashtags_daily", "rank = rank + 1000"),
+    ("trending_hashtags_daily", "hashtag = 'cats', as_written = 'cats'"),
+    ("trending_hashtags_daily", "hashtag = 'other'"),
+    ("trending_hashtags_daily", "growth = -2"),
+    ("most_liked_posts_daily", "likes = 0"),
+    ("most_liked_posts_daily", "author_did = 'eve'"),
+    ("most_liked_posts_daily", "posted_at = NULL"),
+    ("most_liked_posts_daily", "uri = NULL"),
+]
+
+
+@pytest.mark.parametrize(("view", "defect"), BROKEN, ids=[f"{view}: {defect}" for view, defect in BROKEN])
+def test_an_audit_finds(built: Context, view: str, defect: str) -> None:
+    [model] = [model for model in built.models.values() if model.name == f"views.{view}"]
+    table = built.table_name(model.name, "prod")
+    adapter = built.engine_adapter
+
+    def passes() -> bool:
+        return built.audit(at(3, 0), at(4, 0), models=iter([model.name]), execution_time=at(3, 10))
+
+    assert passes()
+    adapter.execute(f"CREATE OR REPLACE TEMP TABLE sound AS SELECT * FROM {table}")
+    adapter.execute(f"UPDATE {table} SET {defect}")
+    try:
+        assert not passes()
+    finally:
+        adapter.execute(f"DELETE FROM {table}")
+        adapter.execute(f"INSERT INTO {table} SELECT * FROM sound")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project, to be changed."""
+    copy = tmp_path / "project"
+    shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns("__pycache__", "config.py"))
+    return copy
+
+
+def change(project: Path, view: str, old: str, new: str) -> None:
+    """Replace a part of a model's file."""
+    path = project / "models" / f"{view}.sql"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_failed_audit_publishes_nothing(lake_settings: Settings, project: Path) -> None:
+    lake = fill(lake_settings)
+    refresh(lake_settings, now=at(3, 10), project=project)
+    before = current(lake_settings)
+    lake.post("eve", "e1", at(3, 10, 30))
+    change(project, "active_users_daily", "count(*) AS active", "-count(*) AS active")
+    with pytest.raises(
+        AuditFailedError, match=r"(?s)views\.active_users_daily: 'forall' audit error: 1 row failed.*SELECT"
+    ):
+        refresh(lake_settings, now=at(3, 11), project=project)
+    assert current(lake_settings) == before
+    assert published_file(lake_settings).exists()
+    change(project, "active_users_daily", "-count(*) AS active", "count(*) AS active")
+    refresh(lake_settings, now=at(3, 12), project=project)
+    assert rows(lake_settings, "SELECT active FROM active_users_daily") == [(4,)]
+
+
+def test_a_model_that_cannot_be_computed(lake_settings: Settings, project: Path) -> None:
+    fill(lake_settings)
+    change(project, "posts_by_hour", "count(DISTINCT did)", "count(DISTINCT nobody)")
+    with pytest.raises(BuildError, match="nobody"):
+        refresh(lake_settings, now=at(3, 10), project=project)
+    assert current(lake_settings) is None
+
+
+def test_a_changed_and_a_new_model_are_built(lake_settings: Settings, project: Path) -> None:
+    fill(lake_settings)
+    refresh(lake_settings, now=at(3, 10), project=project)
+    change(project, "posts_by_hour", "count(*) AS posts", "count(*) + 5 AS posts")
+    text = (project / "models" / "active_users_daily.sql").read_text(encoding="utf-8")
+    (project / "models" / "people.sql").write_text(
+        text.replace("views.active_users_daily", "views.people"), encoding="utf-8"
+    )
+    result = refresh(lake_settings, now=at(3, 10), project=project)
+    assert [view.name for view in result.views][2] == "people"
+    assert rows(lake_settings, "SELECT posts FROM posts_by_hour") == [(6,), (6,)]
+    assert rows(lake_settings, "SELECT active FROM people") == [(3,)]
+    # And a view whose model is gone is published no more.
+    (project / "models" / "people.sql").unlink()
+    (project / "models" / "posts_by_hour.sql").unlink()
+    shutil.rmtree(project / "tests")
+    result = refresh(lake_settings, now=at(3, 10), project=project)
+    assert [view.name for view in result.views] == [
+        "active_users_daily",
+        "most_liked_posts_daily",
+        "trending_hashtags_daily",
+    ]

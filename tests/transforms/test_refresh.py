@@ -1,0 +1,239 @@
+"""A refresh over real Delta tables: what it computes, what it computes again, and what it publishes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+import pytest
+
+from core.settings import Settings
+from lake.views import current, read
+from tests.transforms.lakes import LIKE, SmallLake, at, published_file, rows
+from transforms.errors import RefreshRunningError
+from transforms.refresh import RefreshResult, refresh
+
+VIEWS = ["active_users_daily", "most_liked_posts_daily", "posts_by_hour", "trending_hashtags_daily"]
+
+
+def three_days(settings: Settings) -> SmallLake:
+    """Three days: ann and bob post, cat likes, dan follows."""
+    lake = SmallLake(settings)
+    lake.post("ann", "a1", at(1, 23, 59), langs=["en-GB"], hashtags=["Cats"])
+    lake.post("ann", "a2", at(2, 0), langs=["en"], hashtags=["cats", "News"], reply_parent_did="bob")
+    lake.post("bob", "b1", at(2, 0, 30), langs=["ja"], hashtags=["Cats"], media_count=1, links=["https://x.org"])
+    lake.post("bob", "b2", at(3, 9), langs=["ja"])
+    lake.like("cat", "l1", at(2, 8), "ann", "a1")
+    lake.like("bob", "l2", at(2, 9), "ann", "a1")
+    lake.like("cat", "l3", at(2, 10), "bob", "b1")
+    lake.like("cat", "l4", at(3, 9, 30), "bob", "b2")
+    lake.add("reposts", {"did": "cat", "rkey": "r1", "event_at": at(2, 11), "subject_did": "ann", "subject_rkey": "a1"})
+    lake.add("follows", {"did": "dan", "rkey": "f1", "event_at": at(3, 9), "subject_did": "ann"})
+    return lake
+
+
+@pytest.fixture
+def lake(lake_settings: Settings) -> SmallLake:
+    """A lake of three days that a test may change."""
+    return three_days(lake_settings)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A refresh of the three days, made once. `progress`: what it told meanwhile."""
+
+    settings: Settings
+    result: RefreshResult
+    progress: list[tuple[int, int, str]]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """The three days as a machine in Tokyo publishes them."""
+    settings = Settings(bluelake_home=tmp_path_factory.mktemp("home"), duckdb_threads=2, duckdb_memory_mb=512)
+    three_days(settings)
+    progress: list[tuple[int, int, str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        result = refresh(settings, now=at(3, 10), progress=lambda *step: progress.append(step))
+        yield Built(settings, result, progress)
+
+
+def everything(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all views."""
+    return {name: rows(settings, f"SELECT * FROM {name} ORDER BY ALL") for name in VIEWS}
+
+
+def posts_of(settings: Settings, day: int) -> int:
+    """The posts that posts_by_hour counts on a day."""
+    return int(
+        rows(settings, f"SELECT coalesce(sum(posts), 0) FROM posts_by_hour WHERE hour::DATE = '2026-07-{day:02}'")[0][0]
+    )
+
+
+def test_the_views_of_three_days(built: Built) -> None:
+    assert rows(built.settings, "SELECT * FROM posts_by_hour") == [
+        (at(3, 9), "ja", 1, 0, 0, 0, 0, 1),
+        (at(2, 0), "en", 1, 1, 0, 0, 0, 1),
+        (at(2, 0), "ja", 1, 0, 0, 1, 1, 1),
+        (at(1, 23), "en", 1, 0, 0, 0, 0, 1),
+    ]
+    first, second, third = date(2026, 7, 1), date(2026, 7, 2), date(2026, 7, 3)
+    assert rows(built.settings, "SELECT * FROM active_users_daily") == [
+        (third, 3, 1, 1, 0, 1),
+        (second, 3, 2, 2, 1, 0),
+        (first, 1, 1, 0, 0, 0),
+    ]
+    assert rows(built.settings, "SELECT * FROM trending_hashtags_daily") == [
+        (second, 1, "cats", "Cats", 2, 2, 1, 1.0),
+        (second, 2, "news", "News", 1, 1, 0, None),
+        (first, 1, "cats", "Cats", 1, 1, None, None),
+    ]
+    a1, b1, b2 = (
+        f"at://{key}" for key in ("ann/app.bsky.feed.post/a1", "bob/app.bsky.feed.post/b1", "bob/app.bsky.feed.post/b2")
+    )
+    assert rows(built.settings, "SELECT * FROM most_liked_posts_daily") == [
+        (third, 1, b2, 1, "bob", at(3, 9), "bob b2", ["ja"]),
+        (second, 1, a1, 2, "ann", at(1, 23, 59), "ann a1", ["en-GB"]),
+        (second, 2, b1, 1, "bob", at(2, 0, 30), "bob b1", ["ja"]),
+    ]
+    assert built.result.intervals == 4 * 3
+    assert [done for done, _, _ in built.progress] == list(range(1, 13))
+    assert {total for _, total, _ in built.progress} == {12}
+    assert {name for _, _, name in built.progress} == set(VIEWS)
+
+
+def test_what_is_published_describes_itself(built: Built) -> None:
+    published = current(built.settings)
+    assert published is not None
+    assert published.views == built.result.views
+    assert {view.name: view.rows for view in published.views} == {
+        name: rows(built.settings, f"SELECT count(*) FROM {name}")[0][0] for name in VIEWS
+    }
+    comments = "SELECT table_name, comment FROM duckdb_tables() ORDER BY ALL"
+    assert rows(built.settings, comments) == [(view.name, view.description) for view in published.views]
+    for view in published.views:
+        columns = f"SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = '{view.name}'"
+        assert rows(built.settings, columns) == [(c.name, c.type, c.description) for c in view.columns]
+        assert all(column.description for column in view.columns)
+    # Nothing half done is left, and nobody is kept out.
+    left = sorted(path.name for path in built.settings.views_dir.iterdir())
+    assert left == ["build.duckdb", "cache", "published", "refresh.lock", "sqlmesh"]
+    duckdb.connect(str(built.settings.views_dir / "build.duckdb")).close()
+
+
+def test_another_refresh_gives_the_same_rows(built: Built) -> None:
+    before = everything(built.settings)
+    second = refresh(built.settings, now=at(3, 10))
+    assert everything(built.settings) == before
+    assert second.intervals == 0
+    third = refresh(built.settings, now=at(3, 11))
+    assert everything(built.settings) == before
+    assert third.intervals == 4 * 3
+    assert built.result.version < second.version < third.version
+
+
+def test_a_day_that_was_not_over_is_completed(lake_settings: Settings, lake: SmallLake) -> None:
+    refresh(lake_settings, now=at(3, 9, 15))
+    assert posts_of(lake_settings, 3) == 1
+    assert rows(lake_settings, "SELECT * FROM most_liked_posts_daily WHERE day = '2026-07-03'") == []
+    lake.post("ann", "a3", at(3, 9, 20))
+    lake.post("ann", "a4", at(3, 23, 59))
+    refresh(lake_settings, now=at(3, 12))
+    assert posts_of(lake_settings, 3) == 2
+    # Not refreshed for longer than it looks back: what was left open is closed all the same.
+    refresh(lake_settings, now=at(6, 0))
+    assert posts_of(lake_settings, 3) == 3
+    assert len(rows(lake_settings, "SELECT * FROM most_liked_posts_daily WHERE day = '2026-07-03'")) == 1
+
+
+def test_late_rows_and_deletes_of_recent_days(lake_settings: Settings, lake: SmallLake) -> None:
+    refresh(lake_settings, now=at(3, 10))
+    lake.post("eve", "e1", at(1, 12))
+    lake.delete("bob", "b1", at(3, 10, 30))
+    lake.delete("bob", "l2", at(3, 10, 30), LIKE)
+    lake.add(
+        "posts",
+        {"did": "ann", "rkey": "a1", "rev": 5, "operation": "update", "event_at": at(3, 10, 40), "text": "edited"},
+    )
+    refresh(lake_settings, now=at(3, 11))
+    assert [posts_of(lake_settings, day) for day in (1, 2, 3)] == [2, 1, 1]
+    assert rows(lake_settings, "SELECT uri, likes, text FROM most_liked_posts_daily WHERE day = '2026-07-02'") == [
+        ("at://ann/app.bsky.feed.post/a1", 1, "edited")
+    ]
+
+
+def test_rows_of_a_day_long_past(lake_settings: Settings, lake: SmallLake) -> None:
+    refresh(lake_settings, now=at(6, 0))
+    lake.post("eve", "e1", at(2, 12))
+    lake.like("eve", "l9", at(3, 12), "bob", "b2")
+    result = refresh(lake_settings, now=at(6, 1))
+    assert posts_of(lake_settings, 2) == 2 + 1
+    assert rows(lake_settings, "SELECT likes FROM most_liked_posts_daily WHERE day = '2026-07-03'") == [(2,)]
+    # The day that has begun and two before it, and the two that the lake changed.
+    assert result.intervals == 4 * (3 + 2)
+
+
+def test_the_lake_grows_backwards(lake_settings: Settings, lake: SmallLake) -> None:
+    refresh(lake_settings, now=at(3, 10))
+    lake.add("posts", {"did": "eve", "rkey": "e", "event_at": at(30, 12).replace(month=6)})
+    refresh(lake_settings, now=at(3, 11))
+    assert rows(lake_settings, "SELECT min(day), count(*) FROM active_users_daily") == [(date(2026, 6, 30), 4)]
+
+
+def test_withdrawn_posts_of_days_long_past(lake_settings: Settings, lake: SmallLake) -> None:
+    refresh(lake_settings, now=at(6, 0))
+    assert len(rows(lake_settings, "SELECT * FROM most_liked_posts_daily")) == 3
+    lake.delete("ann", "a1", at(6, 0, 30))
+    refresh(lake_settings, now=at(6, 1))
+    assert rows(lake_settings, "SELECT DISTINCT author_did FROM most_liked_posts_daily") == [("bob",)]
+    lake.account("bob", at(6, 1, 30), active=False)
+    result = refresh(lake_settings, now=at(6, 2))
+    assert rows(lake_settings, "SELECT * FROM most_liked_posts_daily") == []
+    assert result.intervals == 4 * (3 + 2)
+
+
+def test_a_lake_without_tables_and_one_without_rows(lake_settings: Settings) -> None:
+    result = refresh(lake_settings, now=at(3, 10))
+    assert [(view.name, view.rows) for view in result.views] == [(name, 0) for name in VIEWS]
+    lake = SmallLake(lake_settings)
+    result = refresh(lake_settings, now=at(3, 10, 5))
+    assert [view.rows for view in result.views] == [0, 0, 0, 0]
+    assert read(lake_settings, "posts_by_hour", 10).rows == []
+    lake.post("ann", "a1", at(2, 10))
+    refresh(lake_settings, now=at(3, 10, 10))
+    assert posts_of(lake_settings, 2) == 1
+
+
+def test_a_reader_keeps_its_version(lake_settings: Settings) -> None:
+    lake = SmallLake(lake_settings)
+    refresh(lake_settings, now=at(3, 9))
+    old = published_file(lake_settings)
+    count = "SELECT count(*) FROM posts_by_hour"
+    with duckdb.connect(str(old), read_only=True) as reader:
+        lake.post("ann", "a1", at(3, 9))
+        refresh(lake_settings, now=at(3, 12))
+        assert reader.execute(count).fetchall() == [(0,)]
+    assert published_file(lake_settings) != old
+    assert rows(lake_settings, count) == [(1,)]
+
+
+def test_only_one_refresh_at_a_time(lake_settings: Settings) -> None:
+    refused = []
+
+    def again(*_: object) -> None:
+        with pytest.raises(RefreshRunningError, match=r"refresh\.lock: process \d+ is refreshing"):
+            refresh(lake_settings, now=at(3, 10))
+        refused.append(True)
+
+    refresh(lake_settings, now=at(3, 10), progress=again)
+    assert len(refused) == len(VIEWS)
+    assert current(lake_settings) is not None
+
+
+def test_a_leftover_of_a_killed_refresh(lake_settings: Settings) -> None:
+    lake_settings.views_dir.mkdir()
+    for name in ("next.duckdb", "next.duckdb.wal"):
+        (lake_settings.views_dir / name).write_bytes(b"half")
+    refresh(lake_settings, now=at(3, 10))
+    assert posts_of(lake_settings, 1) == 0

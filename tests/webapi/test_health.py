@@ -1,0 +1,105 @@
+"""`/healthz` and `/metrics`."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from buffer.chunks import Chunk
+from buffer.client import Buffer
+from core.metrics import METRICS
+from core.settings import Settings
+from core.status import report
+from core.watermark import Cursor
+from lake.views import Published
+from tests.conftest import RedisServer
+from tests.webapi.lake_rows import NOON, Lake, batch, post
+
+FLUSHED_US = 1_783_166_400_000_000
+
+
+def fill(buffer: Buffer) -> None:
+    chunk = Chunk("posts", 7, FLUSHED_US, FLUSHED_US, b"z" * 100)
+    buffer.append(0, 1, "host", [chunk], {"host": Cursor(FLUSHED_US)}, FLUSHED_US, "writer")
+
+
+def test_everything_is_well(
+    redis_server: RedisServer,
+    buffer: Buffer,
+    published: Published,
+    web_settings: Callable[..., Settings],
+    client: Client,
+) -> None:
+    settings = web_settings(redis_url=redis_server.url)
+    fill(buffer)
+    newest = datetime.now(UTC) - timedelta(seconds=90)
+    Lake(settings).write([post("x")], batches=[batch(newest, events_in=1234)])
+    report(settings, "ingest", ok=True, state="connected", message="reads host")
+    report(settings, "drain", ok=True, state="done", message="7 events")
+    response = client.get("/healthz")
+    answer = response.json()
+    assert (response.status_code, answer["status"]) == (200, "ok")
+    parts = answer["parts"]
+    assert set(parts) == {"web", "lake", "buffer", "ingest", "drain", "views"}
+    assert 90 <= parts["lake"]["age_seconds"] < 120
+    assert parts["lake"]["last_batch_at"] == "2026-07-04T12:00:00.000000Z"
+    assert (parts["buffer"]["events"], parts["buffer"]["bytes"]) == (7, 100)
+    assert parts["ingest"]["last_flush_at"] == "2026-07-04T12:00:00.000000Z"
+    assert parts["views"]["published_at"] == "2026-07-04T12:00:00.000000Z"
+
+
+def test_without_redis_the_api_still_answers(lake: Lake, client: Client) -> None:
+    response = client.get("/healthz/")
+    answer = response.json()
+    assert (response.status_code, answer["status"]) == (200, "degraded")
+    assert answer["parts"]["buffer"]["ok"] is False
+    assert answer["parts"]["ingest"]["state"] == "unknown"
+    assert answer["parts"]["lake"]["state"] == "empty"
+    assert client.get("/search").status_code == 200
+
+
+def test_an_unreadable_lake_is_a_503(lake: Lake, client: Client) -> None:
+    lake.write(batches=[batch(NOON)])
+    for file in lake.store.root.glob("batches/year=*/**/*.parquet"):
+        file.write_bytes(b"not parquet at all, though long enough")
+    response = client.get("/healthz")
+    assert response.status_code == 503
+    assert response.json()["parts"]["lake"]["ok"] is False
+
+
+def test_a_log_that_was_cut_off_is_a_503(lake: Lake, client: Client) -> None:
+    (lake.store.root / "batches" / "_delta_log" / f"{0:020d}.json").write_bytes(b"")
+    assert client.get("/healthz").status_code == 503
+
+
+def test_metrics_are_those_of_the_registry(
+    redis_server: RedisServer,
+    buffer: Buffer,
+    published: Published,
+    web_settings: Callable[..., Settings],
+    client: Client,
+) -> None:
+    settings = web_settings(redis_url=redis_server.url)
+    fill(buffer)
+    Lake(settings).write(batches=[batch(NOON, events_in=1234, duration_ms=1500)])
+    client.get("/search?foo=1")
+    text = client.get("/metrics").content.decode()
+    values = {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert values["bluelake_web_requests_total", "GET", "search", "400"] >= 1
+    assert values["bluelake_web_request_seconds_count", "search"] >= 1
+    assert values["bluelake_buffer_events", "posts"] == 7
+    assert values["bluelake_lake_last_batch_events",] == 1234
+    assert values["bluelake_lake_last_batch_duration_seconds",] == 1.5
+    assert values["bluelake_views_published_seconds",] == NOON.timestamp()
+    names = {family.name for family in text_string_to_metric_families(text)}
+    known = {name.removesuffix("_total") for name in METRICS}
+    assert {name for name in names if not name.endswith("_created")} <= known
+
+
+def test_metrics_without_redis_say_so(lake: Lake, client: Client) -> None:
+    assert "bluelake_buffer_up 0.0" in client.get("/metrics").content.decode()

@@ -1,0 +1,65 @@
+"""What SQLMesh says while it works: counted for the progress, kept where it failed, printed never."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from sqlmesh.core.console import NoopConsole
+from sqlmesh.core.snapshot import Snapshot
+from sqlmesh.utils.concurrency import NodeExecutionFailedError
+from sqlmesh.utils.date import to_datetime
+from sqlmesh.utils.errors import NodeAuditsErrors
+
+from transforms.errors import AuditFailedError, BuildError
+
+# Called with how many intervals are done, how many there are, and the view at work.
+Progress = Callable[[int, int, str], None]
+
+
+class RefreshConsole(NoopConsole):
+    """A console of SQLMesh for one refresh."""
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        self.days: set[date] = set()
+        self.done = 0
+        self._total = 0
+        self._progress = progress
+        self._failures: list[NodeExecutionFailedError[Any]] = []
+        self._messages: list[str] = []
+
+    def start_evaluation_progress(
+        self, batched_intervals: dict[Snapshot, list[tuple[int, int]]], *args: Any, **kwargs: Any
+    ) -> None:
+        """SQLMesh has decided which intervals it computes."""
+        intervals = [interval for batches in batched_intervals.values() for interval in batches]
+        self._total += len(intervals)
+        for start, end in intervals:
+            day = to_datetime(start)
+            while day < to_datetime(end):
+                self.days.add(day.date())
+                day += timedelta(days=1)
+
+    def update_snapshot_evaluation_progress(self, snapshot: Snapshot, *args: Any, **kwargs: Any) -> None:
+        """One interval of one model is computed and audited."""
+        self.done += 1
+        if self._progress:
+            self._progress(self.done, self._total, snapshot.node.name.rpartition(".")[2])
+
+    def log_failed_models(self, errors: list[NodeExecutionFailedError[Any]]) -> None:
+        """Models could not be computed, or their audits failed."""
+        self._failures.extend(errors)
+
+    def log_error(self, message: str) -> None:
+        """Anything else that went wrong."""
+        self._messages.append(message)
+
+    def error(self, raised: Exception) -> BuildError:
+        """The exception that tells what `raised` was about."""
+        causes = [failure.__cause__ or failure for failure in self._failures]
+        audits = [audit for cause in causes if isinstance(cause, NodeAuditsErrors) for audit in cause.errors]
+        if audits:
+            # A failed audit also counts as done.
+            found = "; ".join(f"{audit.model_name}: {audit}\n{audit.sql()}" for audit in audits)
+            return AuditFailedError(f"nothing was published, an audit failed: {found}")
+        reasons = "; ".join(str(reason) for reason in [*causes, *self._messages] or [raised])
+        return BuildError(f"the views could not be built, the published ones stay as they are: {reasons}")

@@ -1,0 +1,107 @@
+"""The SQLMesh project, configured from Bluelake's settings: nothing outside BLUELAKE_HOME, no telemetry, no forks."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from sqlmesh import Context
+from sqlmesh.core import constants
+from sqlmesh.core.config import (
+    CategorizerConfig,
+    Config,
+    DuckDBConnectionConfig,
+    GatewayConfig,
+    ModelDefaultsConfig,
+    PlanConfig,
+)
+from sqlmesh.core.console import Console, get_console, set_console
+from sqlmesh.core.model import Model
+
+from core.settings import Settings
+
+PROJECT = Path(__file__).parent
+# How many days before the newest one every refresh computes anew, for events that came late and records deleted since.
+LOOKBACK_DAYS = 2
+SCHEMA = "views"
+
+
+def build_path(settings: Settings) -> Path:
+    """SQLMesh's own DuckDB: its state and the tables it builds. Only a refresh opens it."""
+    return settings.views_dir / "build.duckdb"
+
+
+def project_config(settings: Settings, *, start: date | None = None) -> Config:
+    """The project's configuration. `start`: the first day to compute, the lake's earliest."""
+    connection = {"TimeZone": "UTC"}
+    limits = {
+        "memory_limit": f"{settings.duckdb_memory_mb}MB",
+        "threads": str(settings.duckdb_threads),
+        # SQLMesh puts the value between quotes as it is.
+        "temp_directory": str(settings.spill_dir).replace("'", "''"),
+        "autoinstall_known_extensions": "false",
+    }
+    return Config(
+        default_gateway="lake",
+        gateways={
+            "lake": GatewayConfig(
+                connection=DuckDBConnectionConfig(
+                    database=str(build_path(settings)), connector_config={**connection, **limits}
+                ),
+                test_connection=DuckDBConnectionConfig(connector_config=connection),
+            )
+        },
+        model_defaults=ModelDefaultsConfig(
+            dialect="duckdb",
+            start=start.isoformat() if start else None,
+            # What has passed of today is computed too, and again at every refresh until the day is whole.
+            allow_partials=True,
+            # DuckDB gets the lake's SQL as the lake wrote it.
+            optimize_query=False,
+        ),
+        variables={"lookback_days": LOOKBACK_DAYS},
+        # A changed model is rebuilt, and never asks whether it should be.
+        plan=PlanConfig(auto_categorize_changes=CategorizerConfig.all_full(), no_prompts=True),
+        # Half a second a plan, to note which packages the macros import.
+        infer_python_dependencies=False,
+        disable_anonymized_analytics=True,
+        cache_dir=str(settings.views_dir / "cache"),
+    )
+
+
+@contextmanager
+def open_project(
+    settings: Settings, console: Console, *, start: date | None = None, project: Path = PROJECT
+) -> Iterator[Context]:
+    """The loaded project, closed again after the block; until then nobody else can open its DuckDB."""
+    # delta-rs does not survive a fork, and SQLMesh would load its files in forked processes.
+    constants.MAX_FORK_WORKERS = 1
+    # Without telemetry too SQLMesh makes up an id for its user and keeps it, by default in the home folder.
+    constants.SQLMESH_PATH = settings.views_dir / "sqlmesh"
+    # At INFO they log every statement.
+    for name in ("sqlmesh", "sqlglot"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    before = get_console()
+    set_console(console)
+    try:
+        context = Context(paths=[str(project)], config=project_config(settings, start=start))
+        try:
+            yield context
+        finally:
+            context.close()
+            # SQLMesh keeps an adapter a file for the life of the process; a closed one must not be found again.
+            DuckDBConnectionConfig._data_file_to_adapter.pop(str(build_path(settings)), None)
+    finally:
+        set_console(before)
+
+
+def view_models(context: Context) -> list[Model]:
+    """The models that are published, by name."""
+    found = [model for model in context.models.values() if not model.kind.is_external]
+    return sorted(found, key=lambda model: view_name(model))
+
+
+def view_name(model: Model) -> str:
+    """The name that a model's view is published under."""
+    return str(model.view_name)

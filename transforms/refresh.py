@@ -1,0 +1,130 @@
+"""One refresh of the cached views: compute what is missing or stale, audit it, publish a copy.
+
+A refresh may be repeated and may be killed at any time: what is published changes in one step, at the end, and SQLMesh
+records an interval only after its audits passed. Two refreshes at once exclude each other by a lock file.
+"""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+from sqlmesh import Context
+from sqlmesh.utils.errors import SQLMeshError
+
+from core.settings import Settings
+from lake.store import Store
+from lake.views import ViewInfo, publish
+from transforms import changes, source
+from transforms.console import Progress, RefreshConsole
+from transforms.copying import copy_views
+from transforms.errors import RefreshRunningError
+from transforms.project import PROJECT, open_project, view_models
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RefreshResult:
+    """What a refresh did. `version`: of what it published. `intervals`: how many days of how many models it computed."""
+
+    version: str
+    views: tuple[ViewInfo, ...]
+    seconds: float
+    intervals: int
+
+
+def refresh(
+    settings: Settings, *, now: datetime, progress: Progress | None = None, project: Path = PROJECT
+) -> RefreshResult:
+    """Build the views of all that the lake holds from before `now`, and publish them.
+
+    `now` is an aware datetime; its day is computed as far as it has passed. `progress`: called after each interval with
+    how many are done, how many there are, and the view's name.
+
+    Raises AuditFailedError, BuildError or RefreshRunningError, each leaving what is published as it was; LakeError.
+    """
+    began = time.monotonic()
+    now = now.astimezone(UTC)
+    settings.views_dir.mkdir(parents=True, exist_ok=True)
+    settings.spill_dir.mkdir(parents=True, exist_ok=True)
+    console = RefreshConsole(progress)
+    with _only_one(settings.views_dir / "refresh.lock"):
+        store = Store(settings.lake_dir)
+        built = settings.views_dir / "next.duckdb"
+        try:
+            views = _build(settings, store, now, console, project, built)
+        except (SQLMeshError, duckdb.Error) as error:
+            raise console.error(error) from error
+        version = publish(settings, built, views).version
+    seconds = time.monotonic() - began
+    log.info("views %s: %d intervals in %.1f s", version, console.done, seconds)
+    return RefreshResult(version, tuple(views), seconds, console.done)
+
+
+def _build(
+    settings: Settings, store: Store, now: datetime, console: RefreshConsole, project: Path, built: Path
+) -> list[ViewInfo]:
+    # Looked at before anything is computed: what is committed meanwhile then counts as new the next time.
+    seen = changes.look(store, now)
+    with (
+        source.reading(store, settings),
+        open_project(settings, console, start=changes.first_day(seen), project=project) as context,
+    ):
+        before = changes.recall(context.engine_adapter)
+        _compute_missing(context, now)
+        if before is not None:
+            stale = changes.changed_days(before, seen)
+            stale |= changes.withdrawn_days(context.engine_adapter, store, settings, before)
+            _compute_again(context, now, stale - console.days)
+        context.run_janitor(ignore_ttl=False)
+        views = copy_views(context, built)
+        changes.remember(context.engine_adapter, seen)
+    return views
+
+
+def _compute_missing(context: Context, now: datetime) -> None:
+    """Apply new and changed models, and compute every interval that is missing up to `now`."""
+    context.plan(
+        "prod", execution_time=now, run=True, ignore_cron=True, auto_apply=True, no_prompts=True, skip_tests=True
+    )
+
+
+def _compute_again(context: Context, now: datetime, days: Iterable[date]) -> None:
+    """Compute all models of `days` again."""
+    names = [model.name for model in view_models(context)]
+    for first, last in changes.spans(days):
+        log.info("the lake changed behind %s to %s: computed again", first, last)
+        context.plan(
+            "prod",
+            restate_models=names,
+            start=first.isoformat(),
+            end=last.isoformat(),
+            execution_time=now,
+            auto_apply=True,
+            no_prompts=True,
+            skip_tests=True,
+        )
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`. Raises RefreshRunningError where another process or thread holds it."""
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise RefreshRunningError(
+                f"{path}: process {lock.read().strip() or '?'} is refreshing the views; wait until it has finished"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

@@ -1,0 +1,1 @@
+"""The Django project: REST API, start page, health, metrics and the admin."""

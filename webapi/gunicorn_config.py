@@ -1,0 +1,35 @@
+"""gunicorn's hooks; its other settings come from webapi/server.py."""
+
+import logging
+import threading
+from typing import Any
+
+from prometheus_client import multiprocess
+
+from core.errors import BluelakeError
+from core.logs import set_up_logging
+
+log = logging.getLogger(__name__)
+
+
+def post_worker_init(worker: Any) -> None:
+    """In the new worker: log like every other process, and open the lake, so that no first search has to wait for it."""
+    from webapi.lake_access import lake_access
+
+    access = lake_access()
+    set_up_logging("web", access.settings.log_level)
+    # The answer says what was wrong with a request; who asked for what is not kept.
+    logging.getLogger("django.request").setLevel(logging.ERROR)
+
+    def warm_up() -> None:
+        try:
+            access.searcher.warm_up()
+        except BluelakeError as error:
+            log.warning("%s", error)
+
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Keep the counts of a worker that ended."""
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

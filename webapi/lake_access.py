@@ -1,0 +1,75 @@
+"""What the web process reads from the lake, opened at the first request: never before gunicorn has forked."""
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import duckdb
+from deltalake.exceptions import DeltaError
+
+from core.settings import Settings, load_settings
+from lake.duck import connect
+from lake.relations import scan
+from lake.search import Searcher, SearchUnavailableError
+from lake.store import Store
+from lake.tables import BATCHES
+
+_BATCHES_MEMORY_MB = 64
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """One row of the table `batches`. Times are UTC; `newest_event_at` is None for a batch without events."""
+
+    event_at: datetime
+    duration_ms: int
+    first_flush: int
+    last_flush: int
+    events_in: int
+    rows_out: int
+    duplicates: int
+    rejects: int
+    bytes_raw: int
+    bytes_stored: int
+    newest_event_at: datetime | None
+
+    def age_seconds(self) -> float:
+        """How long ago its newest event was. Raises ValueError for a batch without events."""
+        if self.newest_event_at is None:
+            raise ValueError("a batch without events has no age")
+        return (datetime.now(UTC) - self.newest_event_at).total_seconds()
+
+
+class LakeAccess:
+    """The lake of one `BLUELAKE_HOME`, for the threads of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.searcher = Searcher(Store(settings.lake_dir), settings)
+        self._store = Store(settings.lake_dir)
+        self._lock = threading.Lock()
+
+    def batches(self, limit: int) -> list[BatchRow]:
+        """The newest batches, newest first. Raises SearchUnavailableError."""
+        columns = ", ".join(BatchRow.__dataclass_fields__)
+        try:
+            with self._lock:
+                # A batch is a file of its own, until an hour of them is sealed into one.
+                files = sorted(self._store.files(BATCHES.name), key=lambda file: file.last_us)[-limit:]
+                with connect(self.settings, memory_mb=_BATCHES_MEMORY_MB, threads=1) as connection:
+                    rows: list[tuple[Any, ...]] = connection.execute(
+                        f"SELECT {columns} FROM {scan(BATCHES, files)} ORDER BY event_at DESC, last_flush DESC LIMIT ?",
+                        [limit],
+                    ).fetchall()
+        except (duckdb.Error, DeltaError, OSError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise SearchUnavailableError(f"the batches cannot be read now: {reason}") from error
+        return [BatchRow(*row) for row in rows]
+
+
+@cache
+def lake_access() -> LakeAccess:
+    """The lake of this process' settings."""
+    return LakeAccess(load_settings())

@@ -1,0 +1,97 @@
+"""`GET /metrics`: the requests that all workers answered, and what the lake and the buffer hold.
+
+gunicorn's workers share their counts through files in PROMETHEUS_MULTIPROC_DIR (webapi/server.py sets it).
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from buffer.errors import BufferError
+from core.errors import BluelakeError
+from core.metrics import METRICS, WEB_METRICS, Metrics
+from lake.status import buffer_depth
+from lake.views import current
+from webapi.lake_access import LakeAccess, lake_access
+
+_metrics = Metrics(WEB_METRICS, CollectorRegistry())
+
+
+def count_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count one answered request. `route`: the pattern that matched, never a path that somebody made up."""
+    _metrics.counter("bluelake_web_requests_total").labels(route, method, str(status)).inc()
+    _metrics.histogram("bluelake_web_request_seconds").labels(route).observe(seconds)
+
+
+def metrics_view(request: HttpRequest) -> HttpResponse:
+    """Everything in the Prometheus text format."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        workers = CollectorRegistry()
+        MultiProcessCollector(workers)  # type: ignore[no-untyped-call]
+    else:
+        workers = _metrics.registry
+    state = CollectorRegistry()
+    state.register(_State(lake_access()))
+    return HttpResponse(generate_latest(workers) + generate_latest(state), content_type=CONTENT_TYPE_LATEST)
+
+
+class _State(Collector):
+    """What the lake and the buffer hold, read when it is asked for; what cannot be read is left out."""
+
+    def __init__(self, access: LakeAccess) -> None:
+        self._access = access
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing: registering must not read anything yet."""
+        return ()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauges of core/metrics.py that belong to lake and buffer."""
+        yield from self._buffer()
+        try:
+            yield from self._lake()
+        except (BluelakeError, OSError):
+            return
+
+    def _buffer(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            depth = buffer_depth(self._access.settings)
+        except BufferError:
+            yield _gauge("bluelake_buffer_up", 0)
+            return
+        yield _gauge("bluelake_buffer_up", 1)
+        events, held = _family("bluelake_buffer_events"), _family("bluelake_buffer_bytes")
+        for queue, content in depth.items():
+            events.add_metric([queue], content.events)
+            held.add_metric([queue], content.size_bytes)
+        yield events
+        yield held
+
+    def _lake(self) -> Iterator[GaugeMetricFamily]:
+        published = current(self._access.settings)
+        if published is not None:
+            yield _gauge("bluelake_views_published_seconds", published.published_at.timestamp())
+        for batch in self._access.batches(1):
+            yield _gauge("bluelake_lake_last_batch_seconds", batch.event_at.timestamp())
+            yield _gauge("bluelake_lake_last_batch_events", batch.events_in)
+            yield _gauge("bluelake_lake_last_batch_duration_seconds", batch.duration_ms / 1000)
+            yield _gauge("bluelake_lake_last_batch_rejects", batch.rejects)
+            yield _gauge("bluelake_lake_last_batch_duplicates", batch.duplicates)
+            if batch.newest_event_at is not None:
+                yield _gauge("bluelake_lake_data_age_seconds", batch.age_seconds())
+
+
+def _family(name: str) -> GaugeMetricFamily:
+    definition = METRICS[name]
+    return GaugeMetricFamily(name, definition.meaning, labels=definition.labels)
+
+
+def _gauge(name: str, value: float) -> GaugeMetricFamily:
+    family = _family(name)
+    family.add_metric([], value)
+    return family
