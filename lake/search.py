@@ -399,7 +399,7 @@ class _Scan:
                 found = self._look_up(span.start_us, end_us)
                 wanted, matches, end_us = wanted - found, 0, span.start_us
                 yield found
-        if matches or edits:
+        if (matches or edits) and end_us > self._query.start_us:
             yield self._look_up(self._query.start_us, end_us)
 
     def _look_up(self, start_us: int, end_us: int) -> int:

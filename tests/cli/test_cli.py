@@ -1,0 +1,204 @@
+"""The command as a person or a script calls it."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buffer.client import Buffer
+from cli.main import app
+from core.settings import Settings
+from lake.drain import drain
+from tests.conftest import ROOT, clean_environment, commit_frame, free_port
+from tests.lake.feed import feed
+
+
+def bluelake(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        cwd=ROOT,
+        env=clean_environment(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def filled(buffer: Buffer, settings: Settings) -> dict[str, str]:
+    """The environment of a lake with two posts and a like."""
+    feed(
+        buffer,
+        [
+            commit_frame(
+                "app.bsky.feed.post", rkey="3kone", record={"text": "Good morning, こんにちは", "langs": ["ja"]}
+            ),
+            commit_frame("app.bsky.feed.post", rkey="3ktwo", record={"text": "[red]good[/red] night"}),
+            commit_frame(rkey="3klike"),
+        ],
+    )
+    drain(settings)
+    return {"BLUELAKE_HOME": str(settings.home), "REDIS_URL": settings.redis_url}
+
+
+def test_search_prints_what_it_finds(filled: dict[str, str]) -> None:
+    done = bluelake("search", "good morning", "--json", **filled)
+    (post,) = json.loads(done.stdout)
+    assert post["text"] == "Good morning, こんにちは"
+    assert post["timestamp"] == "2026-07-04T12:00:00Z"
+    assert post["id"] == "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3kone"
+    table = bluelake("search", "night", **filled)
+    assert "[red]good[/red]" in table.stdout
+    assert "1 row" in table.stdout
+
+
+def test_export_writes_csv(filled: dict[str, str], tmp_path: Path) -> None:
+    done = bluelake("export", "good", "-o", str(tmp_path / "out.csv"), **filled)
+    lines = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id,timestamp,created_at,did,username,text,langs,hashtags,url"
+    assert len(lines) == 3
+    assert done.stderr.strip() == "2 posts"
+
+
+def test_sql_gives_objects(filled: dict[str, str]) -> None:
+    done = bluelake("sql", "SELECT rkey, event_at, langs FROM posts ORDER BY rkey", "--json", **filled)
+    assert json.loads(done.stdout) == [
+        {"rkey": "3kone", "event_at": "2026-07-04T12:00:00Z", "langs": ["ja"]},
+        {"rkey": "3ktwo", "event_at": "2026-07-04T12:00:00Z", "langs": []},
+    ]
+
+
+def test_drain_tells_its_batches(buffer: Buffer, settings: Settings) -> None:
+    environment = {"BLUELAKE_HOME": str(settings.home), "REDIS_URL": settings.redis_url}
+    feed(buffer, [commit_frame(rkey="3ka"), b"junk"])
+    (batch,) = json.loads(bluelake("drain", "--json", **environment).stdout)
+    assert (batch["flushes"], batch["events"], batch["rows"], batch["rejects"]) == ("1-1", 2, 1, 1)
+    assert json.loads(bluelake("drain", "--json", **environment).stdout) == []
+
+
+def test_status_tells_every_part_whatever_is_down(filled: dict[str, str]) -> None:
+    parts = {part["part"]: part for part in json.loads(bluelake("status", "--json", **filled).stdout)}
+    assert {name: part["state"] for name, part in parts.items()} == {
+        "ingest": "unknown",
+        "buffer": "up",
+        "drain": "done",
+        "lake": "up",
+        "views": "none",
+    }
+    away = json.loads(
+        bluelake("status", "--json", **filled | {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}).stdout
+    )
+    assert {part["part"]: part["state"] for part in away}["buffer"] == "down"
+
+
+def test_the_buffer_is_emptied_only_when_it_is_meant(filled: dict[str, str], buffer: Buffer) -> None:
+    feed(buffer, [commit_frame(rkey="3kb")])
+    assert "--yes" in bluelake("buffer", "reset", **filled).stdout
+    assert buffer.depth()["likes"].events == 1
+    bluelake("buffer", "reset", "--yes", **filled)
+    assert buffer.depth()["likes"].events == 0
+    depth = json.loads(bluelake("buffer", "depth", "--json", **filled).stdout)
+    assert {row["queue"] for row in depth} >= {"posts", "deletes", "rejects"}
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("command", [["up"], ["up", "--demo"], ["web"]])
+def test_a_taken_port_is_one_line_and_exit_code_2(command: list[str], taken_port: int, home: Path) -> None:
+    done = bluelake(*command, BLUELAKE_HOME=str(home), WEB_PORT=str(taken_port), EMBEDDED_REDIS="false")
+    assert done.returncode == 2
+    assert re.fullmatch(rf"bluelake: WEB_PORT.*{taken_port}.*\n", done.stderr)
+
+
+def test_a_taken_redis_port_and_metrics_port(taken_port: int, home: Path) -> None:
+    done = bluelake("redis", BLUELAKE_HOME=str(home), REDIS_URL=f"redis://127.0.0.1:{taken_port}/0")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    done = bluelake("ingest", BLUELAKE_HOME=str(home), INGEST_METRICS_PORT=str(taken_port))
+    assert done.returncode == 2
+    assert f"INGEST_METRICS_PORT={taken_port}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["sql", "SELECT 1"], ["search", "x"], ["export", "x"], ["views", "list"], ["drain"], ["ingest"]],
+)
+def test_a_home_that_cannot_be_is_one_line_and_exit_code_2(command: list[str], tmp_path: Path) -> None:
+    for home in (tmp_path / "missing" / "below", _file(tmp_path)):
+        done = bluelake(*command, BLUELAKE_HOME=str(home))
+        assert done.returncode == 2, done.stderr
+        assert re.fullmatch(r"bluelake: BLUELAKE_HOME=.*\n", done.stderr)
+
+
+def _file(folder: Path) -> Path:
+    path = folder / "file"
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "named"),
+    [
+        (["status"], {"WEB_PORT": "http"}, "WEB_PORT=http"),
+        (["ingest"], {"JETSTREAM_URLS": "https://x"}, "JETSTREAM_URLS"),
+        (["drain"], {"REDIS_URL": "localhost"}, "REDIS_URL=localhost"),
+        (["search", "x", "--start", "2026-13-01"], {}, "start=2026-13-01"),
+        (["sql", "SELEC"], {}, "syntax error"),
+        (["views", "show", "nothing"], {}, "views"),
+        (["up", "--dmo"], {}, "--dmo"),
+        (["nonsense"], {}, "nonsense"),
+    ],
+)
+def test_a_bad_setting_or_argument_is_named_with_exit_code_2(
+    command: list[str], environment: dict[str, str], named: str, home: Path
+) -> None:
+    done = bluelake(*command, **{"BLUELAKE_HOME": str(home), **environment})
+    assert named in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (1 if command[0] == "views" else 2)
+
+
+def test_a_redis_that_is_away_fails_a_drain_in_one_line(home: Path) -> None:
+    done = bluelake("drain", BLUELAKE_HOME=str(home), REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    assert done.returncode == 1
+    assert re.fullmatch(r"bluelake: Redis does not answer.*\n", done.stderr)
+
+
+def _commands(of: Any, prefix: str = "") -> Iterator[str]:
+    for name in of:
+        if name.startswith("-"):
+            continue
+        command = of[name]
+        below = [inner for inner in command if not inner.startswith("-")]
+        if below:
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_every_command_is_in_the_docs_and_has_help() -> None:
+    commands = list(_commands(app))
+    assert len(commands) >= 15
+    page = (ROOT / "docs" / "cli.md").read_text()
+    for command in commands:
+        assert f"`{command}" in page, command
+
+
+@pytest.mark.parametrize("command", ["up", "ingest", "drain", "search", "export", "sql", "simulate", "views", "status"])
+def test_help_says_what_a_command_does(command: str) -> None:
+    done = bluelake(command, "--help", **{"COLUMNS": "100"} if os.name == "posix" else {})
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) > 4
