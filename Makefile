@@ -37,7 +37,8 @@ check: $(READY) ## lint, formatting, types, import rules
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
 
 test: check ## everything in check, then the tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 -m "not integration"
+	@$(BIN)/python -m pytest -q -m integration
 
 fmt: $(READY) ## format the code and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

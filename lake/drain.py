@@ -30,7 +30,7 @@ from core.watermark import Watermark, cursors_from_json, cursors_to_json, read_w
 from lake import raw
 from lake.dedupe import Selection, select_new
 from lake.duck import connect
-from lake.errors import CommitError, MissingEntriesError
+from lake.errors import CommitError, MissingEntriesError, ParseError
 from lake.lines import read_lines
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare
 from lake.relations import all_rows
@@ -427,9 +427,13 @@ def drain(settings: Settings, progress: Progress | None = None) -> list[Batch]:
     buffer = Buffer(settings.redis_url)
     try:
         batches = Drain(settings, buffer, Store(settings.lake_dir), progress).run()
-    except (BluelakeError, OSError, duckdb.Error) as error:
+    except (BluelakeError, OSError) as error:
         report(settings, "drain", ok=False, state="failed", message=str(error).splitlines()[0])
         raise
+    except duckdb.Error as error:
+        message = f"DuckDB cannot work on the batch: {str(error).splitlines()[0]}"
+        report(settings, "drain", ok=False, state="failed", message=message)
+        raise ParseError(message) from error
     finally:
         buffer.close()
     events = sum(batch.events_in for batch in batches)

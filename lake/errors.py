@@ -3,7 +3,8 @@
 LakeError
 ├── CorruptLogError       a Delta log has an empty or unreadable tail: the lake would silently lose commits
 ├── MissingEntriesError   the buffer no longer holds entries that it announced: nothing was committed
-├── CommitError           a Delta commit kept conflicting with other writers
+├── CommitError           a Delta commit failed (a full disk), or kept conflicting with other writers
+├── ParseError            DuckDB cannot work on a batch (memory, a full disk)
 ├── QueryError            a query that the lake cannot run, with DuckDB's reason
 └── NoViewsError          no build of the cached views has been published yet
 """
@@ -24,7 +25,11 @@ class MissingEntriesError(LakeError, CorruptStateError):
 
 
 class CommitError(LakeError):
-    """A Delta commit conflicted with other writers more often than it is retried."""
+    """A Delta commit failed, or conflicted with other writers more often than it is retried."""
+
+
+class ParseError(LakeError):
+    """DuckDB cannot work on a batch, for a reason that is not in its data."""
 
 
 class QueryError(LakeError):

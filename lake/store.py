@@ -23,7 +23,7 @@ from deltalake import (
     WriterProperties,
     write_deltalake,
 )
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from core.clock import to_us
 from core.files import fsync_path
@@ -176,6 +176,10 @@ class Store:
             except CommitFailedError as error:
                 log.warning("commit to %s conflicted (attempt %d): %s", table.name, attempt + 1, error)
                 continue
+            except DeltaError as error:
+                raise CommitError(
+                    f"{table.name}: cannot be written: {next(iter(str(error).splitlines()), error)}"
+                ) from error
             return _settle(path, delta.version(), rows.num_rows)
         raise CommitError(f"{table.name}: {COMMIT_ATTEMPTS} commits in a row conflicted with other writers")
 

@@ -114,7 +114,7 @@ def publish(
     fsync_path(folder)
     published = Published(version, file, moment, tuple(views))
     write_durably(folder / "current.json", _to_json(published))
-    _remove_old(folder, published, moment)
+    _remove_old(folder, moment)
     return published
 
 
@@ -236,10 +236,10 @@ def _check_build(build_file: Path, views: Sequence[ViewInfo]) -> None:
         raise PublishError(f"{build_file}: lacks {', '.join(missing)} in schema main")
 
 
-def _remove_old(folder: Path, published: Published, now: datetime) -> None:
-    """Remove versions that nobody starts to read any more; never the current one, whatever the clock says."""
+def _remove_old(folder: Path, now: datetime) -> None:
+    """Remove versions that nobody starts to read any more. The one of this moment is never old, whatever its clock."""
     for file in sorted(folder.glob("views-*.duckdb"))[:-KEPT_VERSIONS]:
-        if file != published.file and now - _version_time(file) > GRACE:
+        if now - _version_time(file) > GRACE:
             file.unlink(missing_ok=True)
 
 

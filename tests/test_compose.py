@@ -28,7 +28,13 @@ ONE_SHOTS = {"airflow-init"}
 LASTING = sorted(SERVICES.keys() - ONE_SHOTS)
 SETTINGS = {name.upper(): field for name, field in Settings.model_fields.items()}
 # Read outside the containers only, or fixed inside them by their default, which `ports` and health checks name.
-NOT_HANDED_THROUGH = {"EMBEDDED_REDIS", "REDIS_MAX_MEMORY_MB", "SIMULATOR_PORT", "INGEST_METRICS_PORT", "INGEST_METRICS_HOST"}
+NOT_HANDED_THROUGH = {
+    "EMBEDDED_REDIS",
+    "REDIS_MAX_MEMORY_MB",
+    "SIMULATOR_PORT",
+    "INGEST_METRICS_PORT",
+    "INGEST_METRICS_HOST",
+}
 HOST_PORTS = {"WEB_PORT", "AIRFLOW_PORT"}
 MACHINE_MB = 8192
 INTERPOLATION = re.compile(r"\$\{(?P<name>\w+)(?::(?P<operator>[-?])(?P<rest>[^}]*))?\}")

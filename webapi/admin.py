@@ -30,7 +30,7 @@ class LakePage(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """All staff may look."""
-        return bool(request.user.is_active and getattr(request.user, "is_staff", False))
+        return self.admin_site.has_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds here."""

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import urllib.parse
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ def test_two_minutes_of_the_demo_equal_the_ledger(home: Path) -> None:
         until_us = _last_time_us(home / "simulator" / "ledger.jsonl")
         wait_until(lambda: _newest_us(stack) > until_us + 2_000_000, 240, "the lake has caught up")
         _compare(stack, until_us)
+        _czech_is_found(stack, until_us)
         wait_until(lambda: _views_with_rows(stack), 240, "views with rows")
         assert stack.get_json("/healthz")["parts"]["lake"]["ok"] is True
         assert stack.stop() == 0
@@ -111,6 +113,24 @@ def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple(
         repr((value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value) for value in row
     )
+
+
+def _czech_is_found(stack: RunningStack, until_us: int) -> None:
+    """A word of Czech that the ledger has in some post, with letters that only folding makes equal in any case."""
+    posts = [
+        event
+        for event in _ledger(stack.home / "simulator" / "ledger.jsonl")
+        if event["table"] == "posts" and event["langs"] == ["cs"] and event["time_us"] <= until_us
+    ]
+    word = next(
+        word
+        for event in reversed(posts)
+        for word in event["text"].split()
+        if word.isalpha() and set(word) & set("ěščřžů")
+    )
+    answer = stack.get_json(f"/search?text={urllib.parse.quote(word.upper())}")
+    assert answer["meta"]["count"] > 0
+    assert all(word.casefold() in result["text"].casefold() for result in answer["results"])
 
 
 def _views_with_rows(stack: RunningStack) -> bool:

@@ -85,7 +85,8 @@ def _batches_came_from_airflow(stack: RunningStack) -> None:
 def _searches(stack: RunningStack, real_frames: list[bytes]) -> None:
     posts = [json.loads(frame) for frame in real_frames if b'"app.bsky.feed.post","rkey"' in frame]
     texts = {frame["commit"]["record"]["text"] for frame in posts}
-    for word in ("ジャードゥーガル", "debunked", _czech_word(posts)):
+    # The sample's hundred frames hold no post in Czech; tests/integration/test_demo.py searches for Czech words.
+    for word in ("ジャードゥーガル", "DEBUNKED", "이쁘시네용"):
         expected = {text for text in texts if word.casefold() in text.casefold()}
         assert expected
         answer = stack.get_json(f"/search?text={urllib.parse.quote(word)}")
@@ -93,13 +94,6 @@ def _searches(stack: RunningStack, real_frames: list[bytes]) -> None:
         assert answer["meta"]["count"] == answer["meta"]["total"] == len(expected)
         exported = stack.get(f"/export?text={urllib.parse.quote(word)}").decode()
         assert {row["text"] for row in csv.DictReader(io.StringIO(exported, newline=""))} == expected
-
-
-def _czech_word(posts: list[dict[str, Any]]) -> str:
-    for frame in posts:
-        if "cs" in frame["commit"]["record"].get("langs", []):
-            return max(str(frame["commit"]["record"]["text"]).split(), key=len).strip(".,!?")
-    return pytest.fail("the sample has no Czech post")
 
 
 def _admin_password_is_told(stack: RunningStack) -> None:

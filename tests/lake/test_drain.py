@@ -5,13 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import redis as redis_client
 import zstandard
+from deltalake.exceptions import DeltaError
 
 import lake.drain as drain_module
 from buffer.client import Buffer
+from core.errors import BluelakeError
 from core.settings import Settings
+from core.status import read_status
 from core.watermark import Cursor, Watermark, read_watermark
 from lake.drain import drain
 from lake.errors import CorruptLogError, MissingEntriesError
@@ -274,6 +278,40 @@ def test_a_log_entry_cut_off_by_a_power_loss_is_refused(content: bytes, buffer: 
     newest_log_entry(settings, "likes").write_bytes(content)
     with pytest.raises(CorruptLogError, match="likes/_delta_log"):
         drain(settings)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (
+            "lake.store.write_deltalake",
+            "No space left",
+            DeltaError("Generic LocalFileSystem error: No space left on device"),
+        ),
+        ("lake.drain.parse", "No space left", duckdb.IOException("Could not write: No space left on device")),
+        ("lake.drain.raw.keep", "No space left", OSError(28, "No space left on device")),
+    ],
+)
+def test_a_full_disk_is_said_and_loses_nothing(
+    owner: str, name: str, error: Exception, buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(buffer, likes("3ka"))
+
+    def full(*arguments: Any, **keywords: Any) -> Any:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, full)
+        with pytest.raises((BluelakeError, OSError), match=name):
+            drain(settings)
+    said = read_status(settings, "drain")
+    assert said is not None
+    assert (said.ok, said.state) == (False, "failed")
+    assert name in said.message
+
+    drain(settings)
+
+    assert stored(settings) == ["3ka"]
 
 
 def test_old_raw_files_go(buffer: Buffer, settings: Settings) -> None:

@@ -27,6 +27,16 @@ def test_nobody_looks_without_a_login(published: Published, client: Client, path
     assert response["Location"].startswith("/admin/login/")
 
 
+def test_a_login_without_staff_status_is_not_enough(published: Published, admin: Client) -> None:
+    user = get_user_model().objects.create(username="reader")
+    try:
+        admin.force_login(user)
+        for path in PAGES:
+            assert admin.get(path).status_code == 302
+    finally:
+        user.delete()
+
+
 def test_the_index_lists_views_and_batches(lake: Lake, admin: Client) -> None:
     page = admin.get("/admin/").content.decode()
     assert 'href="/admin/webapi/publishedview/"' in page

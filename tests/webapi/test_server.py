@@ -133,6 +133,8 @@ def test_sigterm_ends_it_and_frees_the_port(server: Server) -> None:
         probe.bind(("127.0.0.1", server.port))
     log = (server.home / "web.log").read_text()
     assert "Traceback" not in log
+    # What is wrong with a request is told to whoever made it, not to the log.
+    assert "Bad Request" not in log
 
 
 def test_a_secret_is_made_once(home: Path) -> None:
