@@ -44,9 +44,10 @@ def web() -> None:
 
 def airflow(process: AirflowProcess) -> None:
     """Run one of Airflow's processes in the foreground."""
-    from stack.airflow_env import exec_process
+    from stack.airflow_env import run_process
 
-    exec_process(load_settings(), process)
+    if code := run_process(load_settings(), process):
+        raise SystemExit(code)
 
 
 def simulate(

@@ -10,16 +10,13 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from core.clock import to_datetime
 from lake.parse import Parsed
 from lake.relations import scan, sql_template
 from lake.store import DataFile, Store
-from lake.tables import Table
+from lake.tables import HOUR_PARTITION, Table
 
 HOUR_US = 3_600_000_000
-_PARTITION_SQL = (
-    "strftime(event_at, '%Y') AS year, strftime(event_at, '%m') AS month, "
-    "strftime(event_at, '%d') AS day, strftime(event_at, '%H') AS hour"
-)
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ def select_new(connection: duckdb.DuckDBPyConnection, store: Store, parsed: Pars
         "SELECT min(epoch_us(event_at)), max(epoch_us(event_at)), count(*) "
         f"FROM {relation} WHERE reject_reason IS NULL GROUP BY epoch_us(event_at) // {HOUR_US}"
     ).fetchall()
-    total = sum(hour[2] for hour in hours)
+    total = sum(count for _, _, count in hours)
     if total == 0:
         return Selection(table.schema.empty_table(), 0)
     near = _near(store.files(table.name), [(low, high) for low, high, _ in hours], margin_us)
@@ -45,7 +42,10 @@ def select_new(connection: duckdb.DuckDBPyConnection, store: Store, parsed: Pars
     latest = max(high for _, high, _ in hours) + margin_us
     statement = sql_template("select_batch").format(
         columns=", ".join(f'b."{name}"' for name in table.column_names),
-        partition=_PARTITION_SQL + (", 'other' AS user_did" if "user_did" in table.partition else ""),
+        partition=", ".join(f"h.{name}" for name in HOUR_PARTITION)
+        + (", 'other' AS user_did" if "user_did" in table.partition else ""),
+        hours=_hours({low // HOUR_US for low, _, _ in hours}),
+        hour_us=HOUR_US,
         parsed=relation,
         once=_once(connection, table, relation),
         stored=scan(table, near),
@@ -57,6 +57,14 @@ def select_new(connection: duckdb.DuckDBPyConnection, store: Store, parsed: Pars
     rows = connection.execute(statement).to_arrow_table()
     rows = rows.cast(table.schema)
     return Selection(rows, total - rows.num_rows)
+
+
+def _hours(numbers: Iterable[int]) -> str:
+    """A relation of the partition values of hours, which are numbered from 1970."""
+    rows = ", ".join(
+        f"({number}, {to_datetime(number * HOUR_US):'%Y', '%m', '%d', '%H'})" for number in sorted(numbers)
+    )
+    return f"(SELECT * FROM (VALUES {rows}) AS v(number, {', '.join(HOUR_PARTITION)}))"
 
 
 def _once(connection: duckdb.DuckDBPyConnection, table: Table, relation: str) -> str:

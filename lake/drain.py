@@ -6,8 +6,10 @@ watermark, trim.
 """
 
 import fcntl
+import importlib
 import json
 import logging
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -92,6 +94,8 @@ class Drain:
 
     def run(self) -> list[Batch]:
         """Drain until the buffer holds nothing that was there at the start. Returns a batch a commit."""
+        # DuckDB imports this when it is first handed a table, and it takes a third of a second: meanwhile.
+        threading.Thread(target=importlib.import_module, args=("pyarrow.dataset",)).start()
         with exclusive(self._settings, "drain"):
             if not self._settings.watermark_path.exists() and not self._store.exists(BATCHES.name):
                 # Before any table: a lake without a watermark is one that lost it, and the ingester refuses to guess.

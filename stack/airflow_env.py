@@ -17,11 +17,14 @@ from core.errors import BluelakeError
 from core.files import write_durably
 from core.secrets import admin_password, secret
 from core.settings import Settings, load_settings, require_home
+from stack.guard import run_guarded
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = ("api-server", "scheduler", "dag-processor")
 POOL = "heavy"
 API_PATIENCE_SECONDS = 60.0
+# Below what the supervisor grants, so that the guard is never killed itself.
+STOP_SECONDS = 20.0
 # Variables that whoever starts the process may set: Airflow's options and its connections.
 GIVEN = ("AIRFLOW__", "AIRFLOW_CONN_")
 
@@ -107,16 +110,15 @@ def prepare_database(settings: Settings) -> None:
             raise BluelakeError(f"airflow {' '.join(arguments)} failed:\n{tail}")
 
 
-def exec_process(settings: Settings, process: str) -> None:
-    """Become one of Airflow's processes, in the foreground. Does not return.
+def run_process(settings: Settings, process: str) -> int:
+    """Run one of Airflow's processes in the foreground until it is told to stop. Returns its exit code.
 
     The scheduler's first tasks would fail if they ran before the API server answers, so it waits for that.
     """
     environment = airflow_environment(settings)
     if process == "scheduler":
         _wait_for_api(environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
-    command = airflow_command(process)
-    os.execve(command[0], command, environment)
+    return run_guarded(airflow_command(process), environment, STOP_SECONDS)
 
 
 def _wait_for_api(execution_url: str) -> None:

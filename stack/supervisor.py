@@ -42,9 +42,9 @@ def programs(settings: Settings, *, demo: bool) -> list[Program]:
     found += [
         Program("ingest", bluelake_command("ingest"), 30, stop_seconds=30),
         Program("web", bluelake_command("web"), 40),
-        Program("airflow-api-server", bluelake_command("airflow", "api-server"), 50),
-        Program("airflow-scheduler", bluelake_command("airflow", "scheduler"), 60, stop_seconds=60),
-        Program("airflow-dag-processor", bluelake_command("airflow", "dag-processor"), 60),
+        Program("airflow-api-server", bluelake_command("airflow", "api-server"), 50, stop_seconds=40),
+        Program("airflow-scheduler", bluelake_command("airflow", "scheduler"), 60, stop_seconds=40),
+        Program("airflow-dag-processor", bluelake_command("airflow", "dag-processor"), 60, stop_seconds=40),
         Program("announce", bluelake_command("announce"), 90, once=True),
     ]
     return found

@@ -8,9 +8,8 @@ SELECT ordinal,
        j.account.active AS active,
        j.account.status AS status,
        coalesce(j.identity.seq, j.account.seq) AS seq,
-       CASE WHEN header_reason(j) IS NOT NULL THEN header_reason(j)
-            WHEN j.kind = 'account' AND j.account.active IS NULL THEN 'invalid_record'
-            WHEN j.kind = 'identity' AND j.identity IS NULL THEN 'invalid_record' END AS reject_reason
+       coalesce(header_reason(j), CASE WHEN j.kind = 'account' AND j.account.active IS NULL THEN 'invalid_record'
+            WHEN j.kind = 'identity' AND j.identity IS NULL THEN 'invalid_record' END) AS reject_reason
 FROM (SELECT ordinal, json_transform(line, '{{
   "did": "VARCHAR", "time_us": "BIGINT", "kind": "VARCHAR",
   "identity": {{"handle": "VARCHAR", "seq": "BIGINT", "time": "VARCHAR"}},

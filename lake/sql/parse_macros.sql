@@ -13,13 +13,14 @@ CREATE OR REPLACE TEMP MACRO tid_to_int(s) AS
     + tid_digit(s, 7, 1073741824) + tid_digit(s, 8, 33554432) + tid_digit(s, 9, 1048576)
     + tid_digit(s, 10, 32768) + tid_digit(s, 11, 1024) + tid_digit(s, 12, 32) + tid_digit(s, 13, 1);
 -- What a client claims as a time: NULL where it is no date of the years 1 to 9999.
+CREATE OR REPLACE TEMP MACRO within_calendar(t) AS
+    CASE WHEN t BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00' THEN t END;
 CREATE OR REPLACE TEMP MACRO claimed_time(s) AS
-    CASE WHEN s[1] BETWEEN '0' AND '9'
-          AND try_cast(s AS TIMESTAMPTZ) BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00'
-                                             AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'
-         THEN try_cast(s AS TIMESTAMPTZ) END;
+    within_calendar(try_cast(CASE WHEN s >= '0' AND s < ':' THEN s END AS TIMESTAMPTZ));
 CREATE OR REPLACE TEMP MACRO at_part(uri, i) AS
     CASE WHEN starts_with(uri, 'at://') THEN nullif(split_part(uri, '/', i), '') END;
+-- The same for several parts of one URI: it is split once, which is what costs.
+CREATE OR REPLACE TEMP MACRO at_parts(uri) AS CASE WHEN starts_with(uri, 'at://') THEN string_split(uri, '/') END;
 CREATE OR REPLACE TEMP MACRO json_string(j) AS CASE WHEN starts_with(j::VARCHAR, '"') THEN j ->> '$' END;
 -- The elements of a list without repetitions, compared in lower case, each as it was first written.
 CREATE OR REPLACE TEMP MACRO distinct_folded(l) AS
@@ -30,8 +31,7 @@ CREATE OR REPLACE TEMP MACRO present(l) AS list_filter(coalesce(l, []), lambda x
 CREATE OR REPLACE TEMP MACRO header_reason(j) AS CASE
     WHEN j.did IS NULL OR j.time_us IS NULL THEN 'missing_field'
     WHEN NOT valid_did(j.did) THEN 'invalid_did' END;
-CREATE OR REPLACE TEMP MACRO commit_reason(j) AS CASE
-    WHEN header_reason(j) IS NOT NULL THEN header_reason(j)
+CREATE OR REPLACE TEMP MACRO commit_reason(j) AS coalesce(header_reason(j), CASE
     WHEN j.commit.rev IS NULL OR j.commit.rkey IS NULL OR j.commit.collection IS NULL THEN 'missing_field'
     WHEN NOT valid_rev(j.commit.rev) THEN 'invalid_rev'
-    WHEN NOT valid_rkey(j.commit.rkey) THEN 'invalid_rkey' END;
+    WHEN NOT valid_rkey(j.commit.rkey) THEN 'invalid_rkey' END);

@@ -68,6 +68,5 @@ SELECT ordinal,
        present(CASE WHEN media_type = 'app.bsky.embed.video' THEN [video_alt]
                     ELSE list_transform(coalesce(images, []), lambda image: image.alt) END) AS alt_texts,
        present(list_transform(coalesce(r.labels.values, []), lambda label: label.val)) AS labels,
-       CASE WHEN commit_reason(j) IS NOT NULL THEN commit_reason(j)
-            WHEN text IS NULL THEN 'invalid_record' END AS reject_reason
+       coalesce(commit_reason(j), CASE WHEN text IS NULL THEN 'invalid_record' END) AS reject_reason
 FROM tagged

@@ -7,8 +7,7 @@ SELECT ordinal,
        json_string(j.commit.record."displayName") AS display_name,
        json_string(j.commit.record.description) AS description,
        at_part(j.commit.record."pinnedPost".uri, 5) AS pinned_post_rkey,
-       CASE WHEN commit_reason(j) IS NOT NULL THEN commit_reason(j)
-            WHEN j.commit.record IS NULL THEN 'invalid_record' END AS reject_reason
+       coalesce(commit_reason(j), CASE WHEN j.commit.record IS NULL THEN 'invalid_record' END) AS reject_reason
 FROM (SELECT ordinal, json_transform(line, '{{
   "did": "VARCHAR", "time_us": "BIGINT",
   "commit": {{"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR", "cid": "VARCHAR",

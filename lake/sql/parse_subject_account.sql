@@ -4,9 +4,8 @@ SELECT ordinal,
        make_timestamptz(j.time_us) AS event_at, claimed_time(j.commit.record."createdAt") AS created_at,
        j.commit.operation AS operation,
        j.commit.record.subject AS subject_did,
-       CASE WHEN commit_reason(j) IS NOT NULL THEN commit_reason(j)
-            WHEN j.commit.record.subject IS NULL OR NOT valid_did(j.commit.record.subject) THEN 'invalid_record'
-       END AS reject_reason
+       coalesce(commit_reason(j), CASE WHEN j.commit.record.subject IS NULL OR NOT valid_did(j.commit.record.subject) THEN 'invalid_record'
+       END) AS reject_reason
 FROM (SELECT ordinal, json_transform(line, '{{
   "did": "VARCHAR", "time_us": "BIGINT",
   "commit": {{"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR",

@@ -89,18 +89,21 @@ class RunningStack:
             return json.loads(error.read())
 
     def processes(self) -> list[int]:
-        """Every live process that was started with this BLUELAKE_HOME, whoever its parent is now."""
-        marker = f"BLUELAKE_HOME={self.home}".encode()
+        """Every live process of the session that the stack was started in, whoever its parent is now.
+
+        By session, since some processes write their title over the environment that would tell their BLUELAKE_HOME.
+        """
+        assert self._process is not None
         found = []
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdecimal() or int(entry.name) == os.getpid():
+            if not entry.name.isdecimal():
                 continue
             try:
-                alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-                if alive and marker in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+                state, _, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
             except OSError:
                 continue
+            if state != "Z" and int(session) == self._process.pid:
+                found.append(int(entry.name))
         return found
 
     def stop(self) -> int:
@@ -114,11 +117,11 @@ class RunningStack:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(60)
+                self._process.wait(150)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for pid in self.processes():
+        for pid in self.processes() if self._process is not None else ():
             os.kill(pid, signal.SIGKILL)
 
 
