@@ -1,6 +1,7 @@
 # Bluelake. `make help` lists what there is.
 SHELL := /bin/bash
-PYTHON ?= python3
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$p" && break; done)
 export BLUELAKE_HOME ?= ./data
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,9 +17,8 @@ help: ## list the targets
 install: $(READY) ## set up the virtual environment in .venv, with the locked dependencies
 
 $(READY): requirements/dev.txt requirements/boot.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "Bluelake needs Python 3.11 to 3.13, $(PYTHON) is another: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@echo "Setting up $(VENV) with the locked dependencies (some 1.2 GB, once)"
+	@test -n "$(PYTHON)" || { echo "Bluelake needs Python 3.11 to 3.13; name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 2; }
+	@echo "Setting up $(VENV) with the locked dependencies (some 1.3 GB, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
 	@test -x $(UV) || { $(PYTHON) -m venv $(BOOT) || \
 	  { echo "Python's venv module cannot make an environment here; on Debian: apt install python3-venv" >&2; exit 2; }; }

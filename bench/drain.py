@@ -15,7 +15,7 @@ from bench.report import Figure
 from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from core.settings import load_settings
-from core.watermark import Cursor
+from core.watermark import Cursor, Watermark, write_watermark
 from ingest.frames import Router
 from ingest.pending import Pending
 
@@ -125,8 +125,12 @@ def _read_json(folder: Path) -> float:
 
 def _drain() -> None:
     from lake.drain import drain
+    from lake.store import Store
 
     settings = load_settings()
+    # As in a lake that has been running.
+    Store(settings.lake_dir).create_tables()
+    write_watermark(settings.watermark_path, Watermark())
     started = time.perf_counter()
     (batch,) = drain(settings)
     print(

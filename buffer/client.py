@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from core.watermark import Cursor, cursors_from_json, cursors_to_json
 METADATA = "firehose:metadata"
 FLUSHES = "firehose:flushes"
 # Redis errors that mean "no room now" and pass when there is.
-_NO_ROOM = ("OOM", "MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY")
+_NO_ROOM = re.compile(r"(?:^|-)(?:OOM|MISCONF|NOREPLICAS|READONLY|LOADING|BUSY)\b")
 _LUA = Path(__file__).parent / "lua"
 _READ_COUNT = 500
 
@@ -80,14 +81,17 @@ def translated_errors() -> Iterator[None]:
     """Turn redis-py's errors into the buffer's."""
     try:
         yield
-    except redis.exceptions.OutOfMemoryError as error:
-        raise BufferFullError(f"Redis has no room: {error}") from error
+    except (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError) as error:
+        raise BufferFullError(f"Redis takes no writes now: {error}") from error
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
         raise BufferUnavailableError(f"Redis does not answer: {error}") from error
     except redis.exceptions.ResponseError as error:
-        if str(error).startswith(_NO_ROOM):
+        # Redis 6 wraps what goes wrong in a script into a sentence.
+        if _NO_ROOM.search(str(error)):
             raise BufferFullError(f"Redis takes no writes now: {error}") from error
-        raise
+        raise BufferUnavailableError(f"Redis refuses: {error}") from error
+    except redis.exceptions.RedisError as error:
+        raise BufferUnavailableError(f"Redis does not answer as it should: {error}") from error
 
 
 class Buffer:

@@ -8,6 +8,7 @@ from core.errors import ConfigurationError
 from core.files import fsync_path
 from core.settings import Settings
 
+ADMIN_PASSWORD = "admin-password"
 _PASSWORD_BYTES = 15
 
 
@@ -36,7 +37,12 @@ def admin_password(settings: Settings) -> str:
 
     The generated one lies in BLUELAKE_HOME/secrets/admin-password. Raises ConfigurationError.
     """
-    return settings.admin_password or secret(settings, "admin-password", _PASSWORD_BYTES)
+    return settings.admin_password or secret(settings, ADMIN_PASSWORD, _PASSWORD_BYTES)
+
+
+def password_file(settings: Settings) -> Path:
+    """Where the generated password of the user `admin` lies."""
+    return settings.secrets_dir / ADMIN_PASSWORD
 
 
 def _create(path: Path, value: str) -> None:

@@ -25,6 +25,8 @@ PUBLIC_JETSTREAM_URLS = (
     "wss://jetstream2.us-west.bsky.network/subscribe",
     "wss://jetstream1.us-west.bsky.network/subscribe",
 )
+# Characters that delta-rs reads as escapes or patterns.
+UNUSABLE_IN_PATHS = frozenset("%[]*")
 _DURATION = re.compile(r"(\d+)\s*([smhd])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # Below this a number cannot be a time in microseconds (2001-09-09); it is a sequence number.
@@ -73,9 +75,7 @@ class Settings(BaseSettings):
         512, ge=1, le=100_000, description="Events of the busiest queue that cause a flush; also a chunk's size."
     )
     ingest_metrics_host: str = Field("127.0.0.1", description="Address that the ingester's /metrics binds.")
-    ingest_metrics_port: int = Field(
-        9101, ge=0, le=65535, description="Port of the ingester's /metrics; 0: none."
-    )
+    ingest_metrics_port: int = Field(9101, ge=0, le=65535, description="Port of the ingester's /metrics; 0: none.")
 
     drain_max_events: int = Field(
         500_000, ge=1, description="Most events that one commit takes; a longer backlog is drained in several."
@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     @classmethod
     def _redis_url(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in ("redis", "rediss", "unix") or not _has_usable_port(parts):
+        if parts.scheme not in ("redis", "rediss") or not _has_usable_port(parts):
             raise ValueError(f"{url!r} is not a Redis URL; use redis://HOST:PORT/DB")
         return url
 
@@ -265,6 +265,10 @@ def require_home(settings: Settings, *, create: bool) -> Path:
     Raises ConfigurationError.
     """
     home = settings.home
+    if unusable := sorted(set(str(home)) & UNUSABLE_IN_PATHS):
+        raise ConfigurationError(
+            f"BLUELAKE_HOME={home}: Delta tables cannot lie under a path with {' '.join(unusable)}; name another folder"
+        )
     try:
         if create and not home.exists():
             home.mkdir()

@@ -74,8 +74,12 @@ class Flusher:
         return parse_start(self._settings.jetstream_start, datetime.now(UTC))
 
     def newest_cursor_us(self) -> int | None:
-        """The furthest time that any host has been followed to, microseconds since 1970."""
-        return max((cursor.time_us for cursor in self.cursors.values()), default=None)
+        """The furthest time that any host has been followed to, microseconds since 1970, and not beyond now.
+
+        A host whose clock runs ahead must not make another one skip what is still to come.
+        """
+        newest = max((cursor.time_us for cursor in self.cursors.values()), default=None)
+        return None if newest is None else min(newest, now_us())
 
     async def flush(self, pending: Pending, host: str, stopping: asyncio.Event) -> None:
         """Write `pending`, waiting as long as there is no room or no Redis.

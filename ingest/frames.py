@@ -81,7 +81,7 @@ def diagnose(frame: bytes) -> RejectReason:
     kind, time_us = decoded.get("kind"), decoded.get("time_us")
     if kind is None or time_us is None:
         return RejectReason.MISSING_FIELD
-    if not isinstance(kind, str) or not isinstance(time_us, int):
+    if not isinstance(kind, str) or type(time_us) is not int:
         return RejectReason.WRONG_TYPE
     if kind not in ("commit", "identity", "account"):
         return RejectReason.UNKNOWN_KIND

@@ -39,6 +39,7 @@ class Ingester:
         self._last_frame_at = time.monotonic()
         self._resumed = False
         self._received = 0
+        self._unflushed = False
 
     def stop(self) -> None:
         """Stop reading; everything received is flushed before `run` returns."""
@@ -61,6 +62,7 @@ class Ingester:
                     await self._stand_by()
                 except BufferUnavailableError as error:
                     log.error("%s; nothing is lost, trying again", error)
+                    self._unflushed = self._stopping.is_set()
                     self._say(ok=False, state="waiting", message=str(error))
                     self._resumed = False
                 except HostError as error:
@@ -73,8 +75,11 @@ class Ingester:
                 await self._pause(delay * random.uniform(0.5, 1.0))
         finally:
             idle.cancel()
-        log.info("stopped at flush %d; everything received was flushed", self._flusher.continues)
-        self._say(ok=True, state="stopped", message="stopped; everything received was flushed")
+        rest = (
+            "what was received last was not flushed and will be fetched again" if self._unflushed else "all is flushed"
+        )
+        log.info("stopped at flush %d; %s", self._flusher.continues, rest)
+        self._say(ok=True, state="stopped", message=f"stopped; {rest}")
 
     async def _resume(self) -> None:
         if self._resumed:

@@ -43,6 +43,7 @@ class Session:
         self._largest_frame = settings.max_frame_mb * 1_000_000
         self._unplaced: Iterator[bytes] = iter(())
         self._on_first: Callable[[int], None] = lambda first_us: None
+        self._placed = False
         self.received = 0
 
     def _latest_us(self) -> int:
@@ -72,7 +73,8 @@ class Session:
             self._reject(frame, routed)
             return 0
         queue, time_us = routed
-        if not self.received:
+        if not self._placed:
+            self._placed = True
             self._on_first(time_us)
         self.received += 1
         pending = self._pending

@@ -1,7 +1,7 @@
 """The drain: everything in the buffer up to one flush becomes one commit a table, exactly once.
 
 The order of the steps is what makes it exact; docs/invariants.md says why each stands where it does:
-offered in the watermark, entries read and checked, a commit a table, raw files, the batch's row, committed in the
+offered in the watermark, entries read and checked, raw files and a commit a table, the batch's row, committed in the
 watermark, trim.
 """
 
@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import duckdb
 import msgspec
@@ -37,7 +38,7 @@ from lake.lines import read_lines
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare
 from lake.relations import all_rows
 from lake.store import Store
-from lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, Table
+from lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, TABLES, Table
 
 log = logging.getLogger(__name__)
 
@@ -127,8 +128,6 @@ class Drain:
         entries = self._read(flushes, low)
         self._recover_counts(batch, committed, low)
         self._commit_tables(batch, entries, committed)
-        for queue, queue_entries in entries.items():
-            raw.keep(self._settings.raw_dir, queue, queue_entries, started)
         batch.duration_seconds = time.perf_counter() - clock
         self._store.append(BATCHES, _batch_row(batch, last), last.number, {})
         write_watermark(self._settings.watermark_path, Watermark(offered, last.number, last.cursors))
@@ -138,9 +137,21 @@ class Drain:
 
     def _recover_watermark(self) -> Watermark:
         """The watermark, brought up to the last batch if a run was killed between that batch's row and the watermark."""
-        watermark = read_watermark(self._settings.watermark_path)
+        path = self._settings.watermark_path
+        watermark = read_watermark(path)
         newest = self._store.committed_flush(BATCHES.name)
-        if newest <= watermark.committed:
+        if newest < watermark.committed:
+            raise CorruptStateError(
+                f"{path} says flush {watermark.committed} is committed, and the lake ends at {newest}: the lake is older, as "
+                "after a restore. Delete that file, then run `bluelake buffer reset --yes` and `bluelake drain` "
+                "(docs/operations.md)"
+            )
+        # A killed run may have committed some tables further than the last batch: their numbers are used up as well.
+        offered = max(watermark.offered, *(self._store.committed_flush(name) for name in TABLES))
+        if newest == watermark.committed:
+            if offered > watermark.offered:
+                watermark = Watermark(offered, watermark.committed, watermark.cursors)
+                write_watermark(path, watermark)
             return watermark
         with _connection(self._settings) as connection:
             row = connection.execute(
@@ -148,9 +159,9 @@ class Drain:
             ).fetchone()
         if row is None:
             raise CorruptStateError(f"batches: flush {newest} is committed and has no row; see docs/operations.md")
-        recovered = Watermark(max(watermark.offered, newest), newest, cursors_from_json(row[0]))
+        recovered = Watermark(offered, newest, cursors_from_json(row[0]))
         log.warning("the watermark stood at flush %d, the lake at %d: recovered", watermark.committed, newest)
-        write_watermark(self._settings.watermark_path, recovered)
+        write_watermark(path, recovered)
         return recovered
 
     def _take(self, low: int, target: int) -> list[Flush]:
@@ -212,6 +223,8 @@ class Drain:
         done = 0
         with _connection(self._settings) as connection, Writer() as writer, ThreadPoolExecutor(1) as reader:
             upcoming = [reader.submit(read_lines, entries[queue], threads) for queue in queues[:1]]
+            for name, found in entries.items():
+                writer.submit(partial(raw.keep, self._settings.raw_dir, name, found, batch.started))
             for number, queue in enumerate(queues):
                 lines = upcoming.pop().result()
                 upcoming = [reader.submit(read_lines, entries[name], threads) for name in queues[number + 1 :][:1]]
@@ -229,8 +242,7 @@ class Drain:
                 self._progress(done, batch.events_in)
             if rejects:
                 self._write(writer, batch, *self._select_rejects(connection, rejects))
-            for table, counts in writer.results():
-                _add_counts(batch, table, counts)
+            writer.finish()
 
     def _select(
         self, connection: duckdb.DuckDBPyConnection, parsed: Parsed
@@ -258,21 +270,21 @@ class Drain:
     ) -> None:
         counts = {**counts, "rows": selection.rows.num_rows}
 
-        def commit() -> tuple[str, dict[str, object]]:
+        def commit() -> None:
             if selection.rows.num_rows == 0:
-                return table.name, counts
-            written = self._store.append(table, selection.rows, batch.last_flush, counts)
-            return table.name, {} if written is None else {**counts, "size_bytes": written.size_bytes}
+                _add_counts(batch, table.name, counts)
+            elif (written := self._store.append(table, selection.rows, batch.last_flush, counts)) is not None:
+                _add_counts(batch, table.name, {**counts, "size_bytes": written.size_bytes})
 
         writer.submit(commit)
 
 
 class Writer:
-    """Runs commits one after the other in a thread of its own. After one has failed, none of the later ones is begun."""
+    """Runs writes one after the other in a thread of its own. After one has failed, none of the later ones is begun."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
-        self._futures: list[Future[tuple[str, dict[str, object]]]] = []
+        self._futures: list[Future[None]] = []
         self._failed = False
 
     def __enter__(self) -> "Writer":
@@ -282,22 +294,23 @@ class Writer:
         self._failed = self._failed or exception[0] is not None
         self._pool.shutdown(cancel_futures=self._failed)
 
-    def submit(self, commit: Callable[[], tuple[str, dict[str, object]]]) -> None:
-        """Run `commit` after those before it. Raises what one of those raised."""
-        self._futures.append(self._pool.submit(self._run, commit))
+    def submit(self, write: Callable[[], None]) -> None:
+        """Run `write` after those before it. Raises what one of those raised."""
+        self._futures.append(self._pool.submit(self._run, write))
         for future in self._futures:
             if future.done():
                 future.result()
 
-    def results(self) -> list[tuple[str, dict[str, object]]]:
-        """What the commits returned, in order. Raises what the first that failed raised."""
-        return [future.result() for future in self._futures]
+    def finish(self) -> None:
+        """Wait for all of them. Raises what the first that failed raised."""
+        for future in self._futures:
+            future.result()
 
-    def _run(self, commit: Callable[[], tuple[str, dict[str, object]]]) -> tuple[str, dict[str, object]]:
+    def _run(self, write: Callable[[], None]) -> None:
         if self._failed:
-            raise CommitError("not begun: an earlier commit of the batch failed")
+            raise CommitError("not begun: an earlier write of the batch failed")
         try:
-            return commit()
+            write()
         except BaseException:
             self._failed = True
             raise

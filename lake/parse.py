@@ -29,6 +29,8 @@ _TEMPLATES = {
     "gaps": "parse_gaps",
 }
 PARSED_QUEUES = tuple(_TEMPLATES)
+# What DuckDB raises about a text. Anything else (memory, a full disk) says nothing about the frames.
+UNREADABLE = (duckdb.InvalidInputException, duckdb.ConversionException)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def parse(
     try:
         try:
             _create(connection, relation, statement, "lines")
-        except duckdb.Error:
+        except UNREADABLE:
             readable, more = _readable(connection, statement, lines.table)
             broken += more
             connection.register("readable_lines", readable)
@@ -128,7 +130,7 @@ def _halve(connection: duckdb.DuckDBPyConnection, statement: str, table: pa.Tabl
     connection.register("lines", table)
     try:
         _create(connection, "halving", statement, "lines")
-    except duckdb.Error:
+    except UNREADABLE:
         if table.num_rows == 1:
             yield table, False
             return

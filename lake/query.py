@@ -1,5 +1,6 @@
 """Any SQL over the lake, read-only: the current views and the `_all` ones, over the files of this moment."""
 
+import re
 from dataclasses import dataclass
 
 import duckdb
@@ -9,12 +10,7 @@ from lake.duck import connect, create_views
 from lake.errors import QueryError
 from lake.store import Store
 
-_READ_ONLY = frozenset(
-    {
-        duckdb.StatementType.SELECT,
-        duckdb.StatementType.EXPLAIN,
-    }
-)
+_EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?:ANALYZE\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,8 +34,7 @@ def query(settings: Settings, text: str) -> Result:
         statements = connection.extract_statements(text)
         if len(statements) != 1:
             raise QueryError(f"{len(statements)} statements: give one")
-        if statements[0].type not in _READ_ONLY:
-            raise QueryError("only queries can be run: SELECT, WITH, FROM, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN")
+        _require_query(connection, statements[0])
         cursor = connection.execute(statements[0])
         columns = tuple(column[0] for column in cursor.description or ())
         return Result(columns, cursor.fetchall())
@@ -47,6 +42,16 @@ def query(settings: Settings, text: str) -> Result:
         raise QueryError(str(error).strip()) from error
     finally:
         connection.close()
+
+
+def _require_query(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> None:
+    """Raises QueryError unless `statement`, or what it explains (EXPLAIN ANALYZE runs it), is a query."""
+    kind = statement.type
+    if kind == duckdb.StatementType.EXPLAIN:
+        inner = connection.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
+        kind = inner[0].type if len(inner) == 1 else kind
+    if kind != duckdb.StatementType.SELECT:
+        raise QueryError("only queries can be run: SELECT, WITH, FROM, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN of one")
 
 
 def _confine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

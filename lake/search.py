@@ -122,11 +122,6 @@ class SearchPage:
     has_next: bool
 
 
-def row_cap(settings: Settings) -> int:
-    """How far matches are counted: with `MAX_ROWS_FLAG` rows past it are withheld too."""
-    return ROW_CAP if settings.max_rows_flag else TOTAL_CAP
-
-
 class Folding:
     """Unicode's full case folding, as SQL over DuckDB's simple `lower`.
 

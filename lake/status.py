@@ -44,7 +44,9 @@ def process_part(settings: Settings, name: str) -> Part:
         return Part(name, False, "unknown", f"{name} has not run on this BLUELAKE_HOME yet")
     age = (now_us() - said.at_us) / 1e6
     detail = f"{said.message} ({_ago(age)})"
-    if said.ok and said.state != "stopped" and age > STALE_SECONDS[name]:
+    if said.state == "stopped":
+        return Part(name, False, said.state, detail)
+    if said.ok and age > STALE_SECONDS[name]:
         return Part(name, False, "silent", f"{detail}; look at its log")
     return Part(name, said.ok, said.state, detail)
 

@@ -195,9 +195,9 @@ def writer_properties(table: Table) -> WriterProperties:
 
 
 def check_log(path: Path) -> None:
-    """Refuse a Delta log whose newest entry is empty or not JSON, as a power loss can leave it.
+    """Refuse a Delta log whose newest entry is empty, not JSON, or names a data file that is not whole.
 
-    delta-rs loads such a log without a word as the version before. Raises CorruptLogError.
+    A power loss can leave all three. delta-rs loads such a log without a word as the version before. Raises CorruptLogError.
     """
     entries = sorted((path / "_delta_log").glob("[0-9]*.json")) if (path / "_delta_log").is_dir() else []
     if not entries:
@@ -208,11 +208,25 @@ def check_log(path: Path) -> None:
         actions = [json.loads(line) for line in lines]
     except ValueError:
         actions = []
+    added = [action["add"] for action in actions if "add" in action]
+    broken = [add["path"] for add in added if not _has_size(path / unquote(add["path"]), add["size"])]
+    if broken:
+        raise CorruptLogError(
+            f"{newest}: names {broken[0]}, which is missing or cut off, as after a power loss; delete this one entry if "
+            "nothing was committed after it (docs/operations.md, 'An empty log entry'), then start again"
+        )
     if not actions:
         raise CorruptLogError(
             f"{newest}: empty or cut off, as after a power loss; delete this one file if nothing was committed after it "
             "(docs/operations.md, 'An empty log entry'), then start again"
         )
+
+
+def _has_size(path: Path, size_bytes: int) -> bool:
+    try:
+        return path.stat().st_size == size_bytes
+    except FileNotFoundError:
+        return False
 
 
 def _list_files(table: DeltaTable, root: Path) -> tuple[DataFile, ...]:

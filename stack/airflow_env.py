@@ -55,7 +55,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "AIRFLOW__CORE__FERNET_KEY": secret(settings, "airflow-fernet-key", 32),
+        # Fernet insists on the padding.
+        "AIRFLOW__CORE__FERNET_KEY": secret(settings, "airflow-fernet-key", 32) + "=",
         "AIRFLOW__API__SECRET_KEY": secret(settings, "airflow-api-secret", 64),
         "AIRFLOW__API_AUTH__JWT_SECRET": secret(settings, "airflow-jwt-secret", 64),
         "AIRFLOW__API__HOST": "127.0.0.1",

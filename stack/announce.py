@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+from core.secrets import password_file
 from core.settings import Settings
 
 Say = Callable[[str], None]
@@ -40,7 +41,8 @@ def announce(settings: Settings, say: Say) -> bool:
     say("Bluelake is running." if not waiting else "Bluelake is starting.")
     for name, url in addresses(settings).items():
         say(f"  {name:<15} {url}")
-    say(f"  User admin, password in {settings.secrets_dir / 'admin-password'}")
+    password = "password as in ADMIN_PASSWORD" if settings.admin_password else f"password in {password_file(settings)}"
+    say(f"  User admin, {password}")
     say(f"  Logs in {settings.home / 'logs'}; Ctrl-C stops everything.")
     return not waiting
 

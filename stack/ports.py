@@ -15,6 +15,9 @@ def require_free_port(setting: str, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             reason = "is taken" if error.errno == errno.EADDRINUSE else (error.strerror or "cannot be bound")
+            another = (
+                f"REDIS_URL=redis://{host}:{port + 1}/0 and EMBEDDED_REDIS=true" if setting == "REDIS_URL" else setting
+            )
             raise ConfigurationError(
-                f"{setting}: port {port} of {host} {reason}; stop what uses it, or choose another by {setting}"
+                f"{setting}: port {port} of {host} {reason}; stop what uses it, or choose another by {another}"
             ) from None

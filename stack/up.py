@@ -25,6 +25,8 @@ def up(settings: Settings, say: Say, *, demo: bool) -> None:
     os.environ["EMBEDDED_REDIS"] = str(settings.runs_embedded_redis).lower()
     if demo:
         os.environ.update(demo_environment(settings))
+    # What the processes write holds sessions, password hashes and keys.
+    os.umask(0o077)
     admin_password(settings)
     say("Preparing Airflow's database (some 20 seconds the first time)")
     prepare_database(settings)

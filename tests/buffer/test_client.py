@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from buffer.chunks import Chunk, ChunkEncoder, decode_chunk
-from buffer.client import FLUSHES, METADATA, Buffer, Depth, queue_key
+from buffer.client import FLUSHES, METADATA, Buffer, Depth, queue_key, translated_errors
 from buffer.errors import (
     BufferCorruptError,
     BufferFullError,
@@ -129,6 +129,28 @@ def test_a_full_redis_refuses_and_keeps_what_it_has(tmp_path_factory: pytest.Tem
     finally:
         buffer.close()
         server.stop()
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (redis.exceptions.ResponseError("OOM command not allowed when used memory > 'maxmemory'."), BufferFullError),
+        # As Redis 6.2 says it of a script.
+        (
+            redis.exceptions.ResponseError(
+                "Error running script (call to f_1): @user_script:2: -OOM command not allowed"
+            ),
+            BufferFullError,
+        ),
+        (redis.exceptions.ReadOnlyError("You can't write against a read only replica."), BufferFullError),
+        (redis.exceptions.ResponseError("MISCONF Errors writing to the AOF file: No space left"), BufferFullError),
+        (redis.exceptions.ResponseError("something that nobody thought of"), BufferUnavailableError),
+        (redis.exceptions.InvalidResponse("protocol"), BufferUnavailableError),
+    ],
+)
+def test_whatever_redis_says_is_waited_for_and_kills_nobody(raised: Exception, expected: type[Exception]) -> None:
+    with pytest.raises(expected), translated_errors():
+        raise raised
 
 
 def test_a_redis_that_is_away_says_so(redis_server: RedisServer) -> None:

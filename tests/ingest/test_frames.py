@@ -56,6 +56,7 @@ def test_identity_and_account_events_share_a_queue(kind: str) -> None:
         (b'{"kind":7,"time_us":1783166400000000}', "wrong_type"),
         (b'{"kind":"commit","time_us":"1783166400000000"}', "wrong_type"),
         (b'{"kind":"commit","time_us":1.5}', "wrong_type"),
+        (b'{"kind":"commit","time_us":true}', "wrong_type"),
         (b'{"kind":"commit","time_us":1783166400000000,"commit":7}', "wrong_type"),
         (b'{"kind":"commit","time_us":1783166400000000,"commit":{"operation":"create"}}', "missing_field"),
         (b'{"kind":"sync","time_us":1783166400000000}', "unknown_kind"),

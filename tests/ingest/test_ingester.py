@@ -263,7 +263,7 @@ def test_a_replay_that_starts_too_late_is_a_gap(buffer: Buffer, settings: Settin
 
     async def scenario() -> None:
         async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
-            await host.give(*frames(0, 5))
+            await host.give(b'{"kind":"x","time_us":%d}' % START_US, *frames(0, 5))
             await until(lambda: notices(buffer, "gaps"))
             assert notices(buffer, "gaps") == [
                 {

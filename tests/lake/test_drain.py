@@ -13,12 +13,12 @@ from deltalake.exceptions import DeltaError
 
 import lake.drain as drain_module
 from buffer.client import Buffer
-from core.errors import BluelakeError
+from core.errors import BluelakeError, CorruptStateError
 from core.settings import Settings
 from core.status import read_status
-from core.watermark import Cursor, Watermark, read_watermark
+from core.watermark import Cursor, Watermark, read_watermark, write_watermark
 from lake.drain import drain
-from lake.errors import CorruptLogError, MissingEntriesError
+from lake.errors import CorruptLogError, MissingEntriesError, ParseError
 from tests.conftest import NOON_US, RedisServer, commit_frame
 from tests.lake.feed import feed, rows, values
 
@@ -265,6 +265,64 @@ def test_a_failed_commit_keeps_later_tables_from_being_begun(
         with pytest.raises(Killed):
             drain(settings)
     assert [stored(settings, table) for table in ("likes", "posts", "deletes")] == [[], [], []]
+
+
+def test_a_rebuilt_watermark_knows_numbers_that_a_killed_run_used_up(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(buffer, likes("3ka"))
+    drain(settings)
+    feed(buffer, likes("3kb"))
+    with monkeypatch.context() as patch:
+        kill_at(patch, drain_module.Store, "append", call=1, after=True)
+        with pytest.raises(Killed):
+            drain(settings)
+    settings.watermark_path.unlink()
+    with redis_client.Redis(port=redis_server.port) as client:
+        client.flushall()
+
+    drain(settings)
+
+    assert read_watermark(settings.watermark_path).committed == 1
+    assert read_watermark(settings.watermark_path).offered == 2
+
+
+def test_a_watermark_that_is_ahead_of_the_lake_is_refused(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, likes("3ka"))
+    drain(settings)
+    write_watermark(settings.watermark_path, Watermark(5, 5, {"host": Cursor(NOON_US)}))
+    with pytest.raises(CorruptStateError, match=r"the lake ends at 1.*buffer reset"):
+        drain(settings)
+
+
+def test_a_full_memory_makes_no_frame_a_reject(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(buffer, likes("3ka", "3kb"))
+
+    def full(*arguments: Any) -> None:
+        raise duckdb.OutOfMemoryException("could not allocate")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lake.parse._create", full)
+        with pytest.raises(ParseError, match="could not allocate"):
+            drain(settings)
+    drain(settings)
+    assert stored(settings) == ["3ka", "3kb"]
+    assert values(settings, "SELECT count(*) FROM rejects_all") == [0]
+
+
+@pytest.mark.parametrize("left", [None, 0, 100])
+def test_a_data_file_lost_in_a_power_loss_is_noticed(left: int | None, buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, likes("3ka"))
+    drain(settings)
+    (file,) = (settings.lake_dir / "likes").rglob("*.parquet")
+    if left is None:
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(CorruptLogError, match="missing or cut off"):
+        drain(settings)
 
 
 def newest_log_entry(settings: Settings, table: str) -> Path:

@@ -40,6 +40,7 @@ def test_files_that_no_snapshot_names_are_not_read(buffer: Buffer, settings: Set
         "SHOW TABLES",
         "SUMMARIZE likes",
         "EXPLAIN SELECT 1",
+        "explain analyze FROM likes",
         "SELECT hour, count(*) FROM posts GROUP BY ALL;",
     ],
 )
@@ -54,6 +55,10 @@ def test_queries_of_every_kind_run(statement: str, lake_settings: Settings) -> N
         "CREATE TABLE x AS SELECT 1",
         "INSERT INTO posts_all SELECT * FROM posts_all",
         "COPY (SELECT 1) TO '{home}/x.csv'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{home}/lake/x.csv'",
+        "explain  (analyze, format json) COPY (SELECT 1) TO '{home}/lake/x.csv'",
+        "EXPLAIN/**/ANALYZE COPY (SELECT 1) TO '{home}/lake/x.csv'",
+        "EXPLAIN DROP VIEW posts",
         "ATTACH '{home}/x.duckdb'",
         "SET enable_external_access = true",
         "INSTALL httpfs",
@@ -68,7 +73,8 @@ def test_queries_of_every_kind_run(statement: str, lake_settings: Settings) -> N
 )
 def test_nothing_else_runs_and_no_other_file_is_read(statement: str, lake_settings: Settings, home: Path) -> None:
     (home / "secret").write_text("secret")
+    (home / "lake").mkdir()
     with pytest.raises(QueryError):
         query(lake_settings, statement.format(home=home))
-    assert not (home / "x.csv").exists()
+    assert list(home.rglob("x.csv")) == []
     assert not (home / "x.duckdb").exists()
