@@ -15,19 +15,24 @@ from buffer.client import Buffer
 
 MUST_SHARE = 0.45
 MUST_RATE = 100_000
+# A shared machine's cores run at changing speed; the best of some rounds, taken in turn, is what the code costs.
+ROUNDS = 3
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PATIENCE_SECONDS = 300
 
 
 def measure(folder: Path, frames: Path, count: int) -> list[Figure]:
-    """Serve `frames` twice: to a bare loop and to the ingester. Both are charged from before they connect."""
-    bare = _bare(frames, count, folder)
-    ours = _ingester(frames, count, folder)
+    """Serve `frames` to a bare loop and to the ingester, in turn. Both are charged from before they connect."""
+    bare, ours = 0.0, 0.0
+    for number in range(ROUNDS):
+        (folder / str(number)).mkdir()
+        bare = max(bare, _bare(frames, count, folder / str(number)))
+        ours = max(ours, _ingester(frames, count, folder / str(number)))
     return [
         Figure(
             "ingest, socket to Redis, events a CPU-second of the ingester",
             f"{ours:,.0f}",
-            f"bare `websockets` receive loop: {bare:,.0f} ({ours / bare:.0%})",
+            f"bare `websockets` receive loop: {bare:,.0f} ({ours / bare:.0%}); each the best of {ROUNDS}",
             f"≥ {MUST_SHARE:.0%} of it, and ≥ {MUST_RATE:,}",
             ours >= MUST_SHARE * bare and ours >= MUST_RATE,
         )

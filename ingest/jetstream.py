@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
-from websockets.frames import DATA_OPCODES, Frame
+from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Event, State
 
 from ingest.errors import HostError
@@ -37,7 +37,8 @@ class FrameStream(ClientConnection):
 
     def process_event(self, event: Event) -> None:
         """Gather what belongs to a message; the library sees to the rest."""
-        if type(event) is not Frame or event.opcode not in DATA_OPCODES:
+        # By identity and the usual case first: this runs for every message.
+        if type(event) is not Frame or (event.opcode is not Opcode.TEXT and event.opcode not in DATA_OPCODES):
             super().process_event(event)
             return
         data = event.data if type(event.data) is bytes else bytes(event.data)

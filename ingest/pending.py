@@ -41,7 +41,7 @@ class Pending:
     @property
     def size_bytes(self) -> int:
         """Bytes of all frames."""
-        return sum(len(frame) for frames in self.frames.values() for frame in frames)
+        return sum(sum(map(len, frames)) for frames in self.frames.values())
 
     @property
     def is_empty(self) -> bool:
