@@ -19,6 +19,8 @@ from core.watermark import Cursor, Watermark, write_watermark
 from ingest.frames import Router
 from ingest.pending import Pending
 
+# Best of some rounds, as in bench/ingest.py.
+ROUNDS = 3
 MUST_SHARE = 0.15
 MUST_SECONDS = 4.0
 MUST_RSS_MB = 1500
@@ -36,28 +38,32 @@ _RECORDS = {
 
 
 def measure(folder: Path, frames: Path) -> list[Figure]:
-    """Drain `frames`, all of them one batch, in a process of its own."""
+    """Drain `frames`, all of them one batch, in a process of its own; the best of some rounds, as is the reference."""
     folder.mkdir()
-    home = folder / "home"
-    home.mkdir()
-    with redis_server(folder) as url:
-        count = _fill(url, frames, folder)
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.drain"],
-            env={**os.environ, "BLUELAKE_HOME": str(home), "REDIS_URL": url, "LOG_LEVEL": "ERROR"},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    result = json.loads(done.stdout.splitlines()[-1])
-    reference = _read_json(folder)
+    rounds, references = [], []
+    for number in range(ROUNDS):
+        home = folder / f"home{number}"
+        home.mkdir()
+        with redis_server(home) as url:
+            count = _fill(url, frames, folder)
+            done = subprocess.run(
+                [sys.executable, "-m", "bench.drain"],
+                env={**os.environ, "BLUELAKE_HOME": str(home), "REDIS_URL": url, "LOG_LEVEL": "ERROR"},
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+        rounds.append(json.loads(done.stdout.splitlines()[-1]))
+        references.append(_read_json(folder))
+    result = min(rounds, key=lambda one: float(one["seconds"]))
+    reference = min(references)
     rate, reference_rate = count / result["seconds"], count / reference
     share = result["stored"] / result["raw"]
     return [
         Figure(
             "drain, events/s",
             f"{rate:,.0f}",
-            f"DuckDB `read_json` alone: {reference_rate:,.0f} ({rate / reference_rate:.0%})",
+            f"DuckDB `read_json` alone: {reference_rate:,.0f} ({rate / reference_rate:.0%}); each the best of {ROUNDS}",
             f"≥ {MUST_SHARE:.0%} of it",
             rate >= MUST_SHARE * reference_rate,
         ),
