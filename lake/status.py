@@ -1,11 +1,13 @@
 """How each part is, and how old the data: what `bluelake status`, `/healthz` and the metrics tell."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from buffer.client import Buffer, Depth
 from buffer.errors import BufferError
 from core.clock import now_us, to_datetime
+from core.errors import BluelakeError
 from core.settings import Settings
 from core.status import read_status
 from core.watermark import read_watermark
@@ -32,9 +34,17 @@ def status(settings: Settings) -> list[Part]:
         process_part(settings, "ingest"),
         buffer_part(settings),
         process_part(settings, "drain"),
-        lake_part(settings, Store(settings.lake_dir)),
-        views_part(settings),
+        _or_down("lake", lambda: lake_part(settings, Store(settings.lake_dir))),
+        _or_down("views", lambda: views_part(settings)),
     ]
+
+
+def _or_down(name: str, look: Callable[[], Part]) -> Part:
+    """What `look` finds, or, where its own state is broken, that it is."""
+    try:
+        return look()
+    except (BluelakeError, OSError) as error:
+        return Part(name, False, "down", str(error))
 
 
 def process_part(settings: Settings, name: str) -> Part:

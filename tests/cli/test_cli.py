@@ -99,6 +99,14 @@ def test_status_tells_every_part_whatever_is_down(filled: dict[str, str]) -> Non
     assert {part["part"]: part["state"] for part in away}["buffer"] == "down"
 
 
+def test_status_tells_a_broken_part_beside_the_others(filled: dict[str, str]) -> None:
+    (Path(filled["BLUELAKE_HOME"]) / "watermark.json").write_text("{")
+    parts = {part["part"]: part for part in json.loads(bluelake("status", "--json", **filled).stdout)}
+    assert parts["lake"]["state"] == "down"
+    assert "not a watermark" in parts["lake"]["detail"]
+    assert parts["buffer"]["state"] == "up"
+
+
 def test_the_buffer_is_emptied_only_when_it_is_meant(filled: dict[str, str], buffer: Buffer) -> None:
     feed(buffer, [commit_frame(rkey="3kb")])
     assert "--yes" in bluelake("buffer", "reset", **filled).stdout
