@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,12 +33,13 @@ from core.watermark import Watermark, cursors_from_json, cursors_to_json, read_w
 from lake import raw
 from lake.dedupe import Selection, select_new
 from lake.duck import connect
-from lake.errors import CommitError, MissingEntriesError, ParseError
+from lake.errors import MissingEntriesError, ParseError
 from lake.lines import read_lines
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare
 from lake.relations import all_rows
 from lake.store import Store
 from lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, TABLES, Table
+from lake.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -266,7 +267,7 @@ class Drain:
         return REJECTS, selection, {"duplicates": selection.duplicates, "rejects_by_reason": reasons}
 
     def _write(
-        self, writer: "Writer", batch: Batch, table: Table, selection: Selection, counts: dict[str, object]
+        self, writer: Writer, batch: Batch, table: Table, selection: Selection, counts: dict[str, object]
     ) -> None:
         counts = {**counts, "rows": selection.rows.num_rows}
 
@@ -277,43 +278,6 @@ class Drain:
                 _add_counts(batch, table.name, {**counts, "size_bytes": written.size_bytes})
 
         writer.submit(commit)
-
-
-class Writer:
-    """Runs writes one after the other in a thread of its own. After one has failed, none of the later ones is begun."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
-        self._futures: list[Future[None]] = []
-        self._failed = False
-
-    def __enter__(self) -> "Writer":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._failed = self._failed or exception[0] is not None
-        self._pool.shutdown(cancel_futures=self._failed)
-
-    def submit(self, write: Callable[[], None]) -> None:
-        """Run `write` after those before it. Raises what one of those raised."""
-        self._futures.append(self._pool.submit(self._run, write))
-        for future in self._futures:
-            if future.done():
-                future.result()
-
-    def finish(self) -> None:
-        """Wait for all of them. Raises what the first that failed raised."""
-        for future in self._futures:
-            future.result()
-
-    def _run(self, write: Callable[[], None]) -> None:
-        if self._failed:
-            raise CommitError("not begun: an earlier write of the batch failed")
-        try:
-            write()
-        except BaseException:
-            self._failed = True
-            raise
 
 
 def _add_counts(batch: Batch, table: str, counts: dict[str, object]) -> None:

@@ -11,7 +11,8 @@ import pytest
 from core.clock import to_us
 from core.settings import Settings
 from lake import search as search_module
-from lake.search import Folding, ParameterError, Searcher, SearchQuery, SearchUnavailableError
+from lake.folding import Folding
+from lake.search import ParameterError, Searcher, SearchQuery, SearchUnavailableError
 from lake.store import Store
 from tests.webapi.lake_rows import NOON, SECOND, Lake, Row, account, batch, delete, identity, post
 
