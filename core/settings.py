@@ -207,9 +207,9 @@ class Settings(BaseSettings):
         """Generated passwords and keys, readable by their owner only."""
         return self.home / "secrets"
 
-    @property
+    @cached_property
     def runs_embedded_redis(self) -> bool:
-        """Whether `bluelake up` starts a Redis of its own."""
+        """Whether `bluelake up` starts a Redis of its own. Decided once: `up` then sets REDIS_URL for all processes."""
         if self.embedded_redis is not None:
             return self.embedded_redis
         return "REDIS_URL" not in os.environ

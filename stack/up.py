@@ -19,10 +19,10 @@ def up(settings: Settings, say: Say, *, demo: bool) -> None:
     home = require_home(settings, create=True)
     _check_source(settings, demo=demo)
     _check_ports(settings, demo=demo)
-    # The processes run in folders of their own and must all mean the same one.
+    # All processes must mean the same. Whether there is an embedded Redis depends on REDIS_URL being unset, so it comes first.
+    os.environ["EMBEDDED_REDIS"] = str(settings.runs_embedded_redis).lower()
     os.environ["BLUELAKE_HOME"] = str(home)
     os.environ["REDIS_URL"] = settings.redis_url
-    os.environ["EMBEDDED_REDIS"] = str(settings.runs_embedded_redis).lower()
     if demo:
         os.environ.update(demo_environment(settings))
     # What the processes write holds sessions, password hashes and keys.

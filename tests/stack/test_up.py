@@ -95,3 +95,23 @@ def test_every_process_gets_the_same_home_and_redis(tmp_path: Path, monkeypatch:
     assert started[:2] == ["redis", "ingest"]
     assert (tmp_path / "data" / "secrets" / "admin-password").exists()
     assert "announce" not in said[-1]
+
+
+@pytest.mark.parametrize(("given", "runs"), [({}, True), ({"REDIS_URL": "redis://127.0.0.1:6379/0"}, False)])
+@pytest.mark.parametrize("demo", [True, False])
+def test_a_redis_is_started_unless_one_is_named(
+    given: dict[str, str], runs: bool, demo: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = dict(given)
+    started: list[str] = []
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(stack_up, "prepare_database", lambda settings: None)
+    # The default port may be in use where the tests run; that it is asked for is tested above.
+    monkeypatch.setattr(stack_up, "_check_ports", lambda settings, demo: None)
+    monkeypatch.setattr(stack_up, "exec_supervisor", lambda settings, found: started.extend(p.name for p in found))
+
+    up(Settings(bluelake_home=tmp_path / "data"), lambda line: None, demo=demo)
+
+    assert ("redis" in started) is runs
+    assert environment["EMBEDDED_REDIS"] == str(runs).lower()
+    assert environment["REDIS_URL"] == "redis://127.0.0.1:6379/0"
