@@ -24,6 +24,17 @@ class RejectReason(StrEnum):
     TOO_LARGE = "too_large"
 
 
+class GapCause(StrEnum):
+    """Why a span of time may lack events. A row of `gaps` names one of these."""
+
+    CURSOR_TOO_OLD = "cursor_too_old"
+    """The host refused the cursor: it does not reach back that far."""
+    REPLAY_STARTS_LATE = "replay_starts_late"
+    """The host took the cursor and began later all the same."""
+    HOST_SKIPPED = "host_skipped"
+    """The host's times jumped forward while it was being read."""
+
+
 class Anomaly(StrEnum):
     """What is odd about an event that is a row all the same."""
 

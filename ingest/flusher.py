@@ -11,6 +11,7 @@ from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
 from core.clock import now_us
+from core.crash import crash_point
 from core.errors import CorruptStateError
 from core.metrics import Metrics
 from core.settings import Settings, parse_start
@@ -51,6 +52,7 @@ class Flusher:
 
         Returns which of `redis`, `lake`, `start` it was. Raises BufferUnavailableError, CorruptStateError.
         """
+        crash_point("before-resume")
         state = self._buffer.state()
         if not self._settings.watermark_path.exists() and (self._settings.lake_dir / "batches").exists():
             raise CorruptStateError(
@@ -105,10 +107,12 @@ class Flusher:
         self._flushed(pending)
 
     def _write(self, pending: Pending, host: str) -> None:
+        crash_point("before-flush")
         started = time.perf_counter()
         chunks = pending.chunks(self._encoder, self._settings.flush_events)
         try:
             self._buffer.append(self.continues, self.number, host, chunks, self.cursors, now_us(), self.writer)
+            crash_point("after-flush-before-answer")
         except FlushConflictError as error:
             # After a time-out nobody knows whether the flush was written; its number and writer tell.
             if not (self._unsure and error.found == self.number and self._buffer.state().writer == self.writer):

@@ -10,6 +10,7 @@ from buffer.client import Buffer
 from buffer.errors import BufferUnavailableError, FlushConflictError
 from core.clock import now_us, to_datetime
 from core.metrics import Metrics
+from core.reasons import GapCause
 from core.settings import Settings
 from core.status import report
 from ingest.errors import HostError
@@ -102,7 +103,7 @@ class Ingester:
             def check_gap(first_us: int) -> None:
                 if expected_us is not None and first_us - expected_us > self._settings.gap_seconds * 1e6:
                     log.error("%s serves from %s on: a gap", host, to_datetime(first_us).isoformat())
-                    session.add_gap(expected_us, first_us, "replay_starts_late")
+                    session.add_gap(expected_us, first_us, GapCause.REPLAY_STARTS_LATE)
 
             read = asyncio.create_task(session.read(stream, check_gap))
             tasks = [

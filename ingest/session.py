@@ -8,7 +8,7 @@ from websockets.exceptions import ConnectionClosed
 
 from core.clock import now_us
 from core.metrics import Metrics
-from core.reasons import RejectReason
+from core.reasons import GapCause, RejectReason
 from core.settings import Settings
 from ingest.errors import HostError
 from ingest.flusher import Flusher
@@ -111,9 +111,9 @@ class Session:
         await self.start_flush()
         await self.settle()
 
-    def add_gap(self, from_us: int, to_us: int, cause: str) -> None:
+    def add_gap(self, from_us: int, to_us: int, cause: GapCause) -> None:
         """Note a span that the host did not serve; it goes to the lake with the next flush."""
-        notice: dict[str, object] = {"from_us": from_us, "to_us": to_us, "host": self._host, "cause": cause}
+        notice: dict[str, object] = {"from_us": from_us, "to_us": to_us, "host": self._host, "cause": cause.value}
         self._pending.add_notice("gaps", notice, from_us)
         self._metrics.counter("bluelake_ingest_gaps_total").inc()
 

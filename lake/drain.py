@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from buffer.client import Buffer, Entry, Flush
 from core.clock import to_datetime
+from core.crash import crash_point
 from core.errors import BluelakeError, CorruptStateError
 from core.reasons import RejectReason
 from core.settings import Settings, require_home
@@ -125,14 +126,20 @@ class Drain:
         last = flushes[-1]
         batch = Batch(started, flushes[0].number, last.number, sum(sum(f.counts.values()) for f in flushes))
         offered = max(watermark.offered, last.number)
+        crash_point("before-offered")
         write_watermark(self._settings.watermark_path, Watermark(offered, watermark.committed, watermark.cursors))
+        crash_point("after-offered")
         entries = self._read(flushes, low)
         self._recover_counts(batch, committed, low)
         self._commit_tables(batch, entries, committed)
         batch.duration_seconds = time.perf_counter() - clock
+        crash_point("after-fsync-before-batches-row")
         self._store.append(BATCHES, _batch_row(batch, last), last.number, {})
+        crash_point("after-batches-row-before-watermark")
         write_watermark(self._settings.watermark_path, Watermark(offered, last.number, last.cursors))
+        crash_point("after-watermark-before-trim")
         self._buffer.trim(last.number)
+        crash_point("after-trim")
         _log_batch(batch)
         return batch
 
@@ -276,6 +283,7 @@ class Drain:
                 _add_counts(batch, table.name, counts)
             elif (written := self._store.append(table, selection.rows, batch.last_flush, counts)) is not None:
                 _add_counts(batch, table.name, {**counts, "size_bytes": written.size_bytes})
+                crash_point("between-table-commits")
 
         writer.submit(commit)
 

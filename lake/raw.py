@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from buffer.client import Entry
+from core.crash import crash_point
 from core.files import write_durably
 
 
@@ -21,6 +22,7 @@ def keep(raw_dir: Path, queue: str, entries: Sequence[Entry], now: datetime) -> 
     last = max(entry.chunk.last_us for entry in entries)
     name = f"{queue}-{first}-{last}-{entries[-1].flush}.ndjson.zst"
     write_durably(day / name, b"".join(entry.chunk.z for entry in entries))
+    crash_point("after-raw-file")
 
 
 def remove_old(raw_dir: Path, keep_days: float, now: datetime) -> list[str]:

@@ -26,6 +26,7 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from core.clock import to_us
+from core.crash import crash_point
 from core.files import fsync_path
 from lake.errors import CommitError, CorruptLogError
 from lake.tables import ENCODINGS, HOUR_PARTITION, TABLES, Table
@@ -180,6 +181,7 @@ class Store:
                 raise CommitError(
                     f"{table.name}: cannot be written: {next(iter(str(error).splitlines()), error)}"
                 ) from error
+            crash_point("after-commit-before-fsync")
             return _settle(path, delta.version(), rows.num_rows)
         raise CommitError(f"{table.name}: {COMMIT_ATTEMPTS} commits in a row conflicted with other writers")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from core.crash import crash_point
 from core.errors import CorruptStateError
 from core.files import fsync_path, write_durably
 from core.settings import Settings
@@ -110,10 +111,13 @@ def publish(
     version = f"{moment.strftime(_VERSION_TIME)}-{secrets.token_hex(3)}"
     file = folder / f"views-{version}.duckdb"
     fsync_path(build_file)
+    crash_point("before-publish-rename")
     build_file.rename(file)
     fsync_path(folder)
+    crash_point("after-publish-rename")
     published = Published(version, file, moment, tuple(views))
     write_durably(folder / "current.json", _to_json(published))
+    crash_point("after-publish-pointer")
     _remove_old(folder, moment)
     return published
 
