@@ -13,8 +13,8 @@ from core.settings import Settings
 from ingest.errors import HostError
 from ingest.flusher import Flusher
 from ingest.frames import Rejected, Router
-from ingest.jetstream import FrameStream
 from ingest.pending import Pending, reject_notice
+from ingest.receive import FrameStream
 
 log = logging.getLogger(__name__)
 
