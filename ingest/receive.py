@@ -37,7 +37,7 @@ class FrameStream(ClientConnection):
         self._waiter: asyncio.Future[None] | None = None
         self._held_back = False
         # The library reads everything until the handshake is over, and again once the connection is about to end.
-        self._library_reads = True
+        self._library_reads, self._shaken = True, False
         # The beginning of something that has not come whole yet: the headers, or a frame.
         self._begun = b""
         # Bytes still to come of a frame whose beginning the library has.
@@ -63,7 +63,7 @@ class FrameStream(ClientConnection):
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Give the library the host's answer. Returns the frames that came right behind it."""
-        if self.state is not State.CONNECTING:
+        if self._shaken:
             super().data_received(data)
             return b""
         self._begun += data
@@ -73,6 +73,7 @@ class FrameStream(ClientConnection):
         headers = self._begun if end < 0 else self._begun[: end + len(_END_OF_HEADERS)]
         frames, self._begun = self._begun[len(headers) :], b""
         super().data_received(headers)
+        self._shaken = True
         if self.state is State.OPEN:
             self._library_reads = False
             return frames

@@ -29,7 +29,7 @@ def wire(payload: bytes, opcode: int = TEXT, *, fin: bool = True) -> bytes:
 
 
 @asynccontextmanager
-async def raw_host(pieces: list[bytes], *, answer: bytes | None = None, close: bool = True) -> AsyncIterator[str]:
+async def raw_host(pieces: list[bytes], *, answer: bytes | None = None) -> AsyncIterator[str]:
     """A host that shakes hands (the first piece comes in one write with that), then writes `pieces` as they are."""
 
     async def serve(reader: asyncio.StreamReader, writer: Writer) -> None:
@@ -48,10 +48,10 @@ async def raw_host(pieces: list[bytes], *, answer: bytes | None = None, close: b
             await asyncio.sleep(0)
             writer.write(piece)
         await writer.drain()
-        if close:
-            writer.close()
-        else:
-            await reader.read()
+        # Half-closed and read to the end: a close with pongs unread would throw away what the client has not read.
+        writer.write_eof()
+        await reader.read()
+        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
