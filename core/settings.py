@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     )
     drain_schedule: str = Field("*/5 * * * *", description="Cron expression of the DAG drain_buffer, UTC.")
     refresh_schedule: str = Field("20 0 * * *", description="Cron expression of the DAG refresh_views, UTC.")
+    views_withdrawn_days: float = Field(
+        30,
+        ge=0,
+        description="How far back a refresh computes every day again of which something was deleted, edited or hidden, "
+        "days; older days only where they show it.",
+    )
     dedupe_margin_seconds: float = Field(
         900,
         ge=0,

@@ -24,6 +24,8 @@ _DUCKDB_TYPES = {
 }
 BEGINNING_US = -(2**62)
 END_US = 2**62
+# In `deletes`, the collection and the rkey of a reset: every record of the account with a lower rev has gone.
+RESET = "*"
 _RECORD_NAMES = frozenset(table.name for table in RECORD_TABLES)
 
 
@@ -101,22 +103,32 @@ def current_rows(
     if name not in _RECORD_NAMES:
         return f"(SELECT * FROM {rows} AS r WHERE true {bounds['start']} {bounds['end']})"
     later = between(files, start_us - margin_us, END_US)
-    updated = [file for file in later if file.greatest.get("operation") == "update"]
+    # Every account has one profile, so that the table is small, and no version of one need be left standing.
+    whole = name == "profiles"
+    updated = [file for file in later if whole or file.greatest.get("operation") == "update"]
     deletes = between(store.files("deletes"), start_us - margin_us, END_US)
     template = "current_posts" if name == "posts" and updated and edited else "current_records"
     return sql_template(template).format(
         rows=rows,
         updates=scan(table, updated),
+        superseding="true" if whole else "u.operation = 'update'",
         versions=scan(table, files),
-        deletes=scan(TABLES["deletes"], _may_hold(deletes, "collection", table.collection)),
+        deletes=scan(TABLES["deletes"], _may_hold(deletes, "collection", table.collection or "")),
+        resets=scan(TABLES["deletes"], _may_hold(deletes, "collection", RESET)),
         collection=quote(table.collection or ""),
         hidden=hidden or sql_template("hidden_accounts").format(accounts=all_rows(store, "accounts")),
         **bounds,
     )
 
 
-def _may_hold(files: Iterable[DataFile], column: str, value: object) -> list[DataFile]:
-    return [file for file in files if str(file.greatest.get(column, value)) >= str(value)]
+def _may_hold(files: Iterable[DataFile], column: str, value: str) -> list[DataFile]:
+    """The files that can have `value` in `column`, as far as their statistics tell."""
+    found = []
+    for file in files:
+        least, greatest = file.least.get(column), file.greatest.get(column)
+        if (least is None or str(least) <= value) and (greatest is None or str(greatest) >= value):
+            found.append(file)
+    return found
 
 
 def _bound(moment_us: int, comparison: str) -> str:

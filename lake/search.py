@@ -143,7 +143,7 @@ class _Accounts:
         """Take in the files that are new. A file that was rewritten says what it said before."""
         if files is self._files:
             return
-        known = f"(SELECT did, kind, handle, active, event_at FROM {scan(ACCOUNTS, [])})"
+        known = f"(SELECT did, kind, handle, active, (event_at, seq) AS newest FROM {scan(ACCOUNTS, [])})"
         if self.latest is not None:
             connection.register("accounts_known", self.latest)
             known = "accounts_known"

@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -37,7 +37,7 @@ APPLICATION = "bluelake-drain"
 COMMIT_ATTEMPTS = 10
 # Delta keeps statistics of timestamps in whole milliseconds, rounded down.
 STATISTICS_STEP_US = 1000
-_GREATEST = ("operation", "collection")
+_BOUNDED = ("operation", "collection")
 _FILE_FACTS = frozenset(
     [
         "path",
@@ -46,7 +46,7 @@ _FILE_FACTS = frozenset(
         "min.event_at",
         "max.event_at",
         *(f"partition.{name}" for name in HOUR_PARTITION),
-        *(f"max.{name}" for name in _GREATEST),
+        *(f"{bound}.{name}" for name in _BOUNDED for bound in ("min", "max")),
     ]
 )
 _TABLE_CONFIGURATION = {
@@ -60,8 +60,8 @@ class DataFile:
     """One live Parquet file of a snapshot.
 
     `hour`: the UTC hour that it belongs to, as `YYYY-MM-DDTHH`. `first_us`, `last_us`: bounds of its rows' `event_at`,
-    microseconds since 1970, inclusive. `greatest`: the greatest `operation` and
-    `collection` in it, None where the table has no such column.
+    microseconds since 1970, inclusive. `greatest`, `least`: the greatest and the least `operation` and `collection` in
+    it, None where the table has no such column.
     """
 
     path: str
@@ -71,6 +71,7 @@ class DataFile:
     first_us: int
     last_us: int
     greatest: Mapping[str, object]
+    least: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def _list_files(table: DeltaTable, root: Path) -> tuple[DataFile, ...]:
 
 def _data_file(action: dict[str, object], root: Path) -> DataFile:
     hour = "{}-{}-{}T{}".format(*(action[f"partition.{name}"] for name in HOUR_PARTITION))
-    greatest = {name: action.get(f"max.{name}") for name in _GREATEST}
+    greatest = {name: action.get(f"max.{name}") for name in _BOUNDED}
     first, last = action["min.event_at"], action["max.event_at"]
     return DataFile(
         path=str(root / unquote(str(action["path"]))),
@@ -249,6 +250,7 @@ def _data_file(action: dict[str, object], root: Path) -> DataFile:
         first_us=_microseconds(first),
         last_us=_microseconds(last) + STATISTICS_STEP_US,
         greatest=greatest,
+        least={name: action.get(f"min.{name}") for name in _BOUNDED},
     )
 
 

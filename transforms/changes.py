@@ -1,7 +1,10 @@
 """Which days have to be computed again, beside those that SQLMesh computes by itself.
 
 By itself it computes what it never has, what was not over yet, and LOOKBACK_DAYS before that. Here are the others: days
-whose rows in the lake became more or fewer (a replay, a purge), and days that show what has been withdrawn since.
+whose rows in the lake became more or fewer (a replay, a purge), and days that count or show what has been withdrawn or
+replaced since, or whose author went or came back. Deletes reach months back, so that days older than
+VIEWS_WITHDRAWN_DAYS are computed again only where they show what was withdrawn; the rest of them follows when the
+maintenance takes the deleted rows out of the files, which makes them fewer.
 What the lake held at the last refresh is kept in SQLMesh's own DuckDB, so that the two are never out of step.
 """
 
@@ -13,14 +16,17 @@ from pathlib import Path
 
 from sqlmesh import EngineAdapter
 
+from core.clock import to_us
 from core.settings import Settings
-from lake.store import Store
+from lake.relations import END_US, between, quote, scan
+from lake.store import DataFile, Store
+from lake.tables import TABLES
 from transforms import source
 
+# The tables that the views are made of, and those that say what of them is withdrawn.
 SOURCES = ("posts", "likes", "reposts", "follows")
-_WITHDRAWN_SQL = Path(__file__).parent / "sql" / "withdrawn_days.sql"
-# A delete may have been committed to the lake so long after the time that it carries.
-_LATENESS = timedelta(days=2)
+_WITHDRAWING = ("deletes", "accounts")
+_SQL = Path(__file__).parent / "sql"
 
 RowsByDay = Mapping[tuple[date, str], int]
 
@@ -36,7 +42,7 @@ class Seen:
 def look(store: Store, now: datetime) -> Seen:
     """What the lake holds, by the log alone: no data is read."""
     rows: dict[tuple[date, str], int] = {}
-    for table in SOURCES:
+    for table in (*SOURCES, *_WITHDRAWING):
         for file in store.files(table):
             key = (date.fromisoformat(file.hour[:10]), table)
             rows[key] = rows.get(key, 0) + file.rows
@@ -45,7 +51,7 @@ def look(store: Store, now: datetime) -> Seen:
 
 def first_day(seen: Seen) -> date:
     """The lake's earliest day of events; the current one where it has none that early."""
-    return min([seen.through.date(), *(day for day, _ in seen.rows)])
+    return min([seen.through.date(), *(day for day, table in seen.rows if table in SOURCES)])
 
 
 def recall(adapter: EngineAdapter) -> Seen | None:
@@ -71,19 +77,42 @@ def remember(adapter: EngineAdapter, seen: Seen) -> None:
     cursor.execute("COMMIT")
 
 
-def changed_days(before: Seen, after: Seen) -> set[date]:
-    """Days of which the lake has more or fewer rows than before."""
-    keys = before.rows.keys() | after.rows.keys()
-    return {day for day, table in keys if before.rows.get((day, table)) != after.rows.get((day, table))}
+def changed_days(before: Seen, after: Seen, tables: Iterable[str] = SOURCES) -> set[date]:
+    """Days of which `tables` of the lake have more or fewer rows than before."""
+    days = {day for day, _ in before.rows.keys() | after.rows.keys()}
+    return {
+        day for day in days if any(before.rows.get((day, table)) != after.rows.get((day, table)) for table in tables)
+    }
 
 
-def withdrawn_days(adapter: EngineAdapter, store: Store, settings: Settings, before: Seen) -> set[date]:
-    """Days whose views show a post that was deleted, or whose author went, after what was seen `before`."""
+def withdrawn_days(adapter: EngineAdapter, store: Store, settings: Settings, before: Seen, after: Seen) -> set[date]:
+    """Days whose views count or show what was withdrawn or replaced between `before` and `after`."""
+    news = {table: scan(TABLES[table], _news(store, table, before, after)) for table in ("posts", *_WITHDRAWING)}
     with source.reading(store, settings):
-        deletes = source.relation("deletes", before.through - _LATENESS, None)
         accounts = source.relation("accounts", None, None)
-    query = _WITHDRAWN_SQL.read_text(encoding="utf-8").format(deletes=deletes, accounts=accounts)
-    return {day for (day,) in adapter.fetchall(query)}
+    shown = (_SQL / "withdrawn_days.sql").read_text(encoding="utf-8")
+    queries = [shown.format(deletes=news["deletes"], accounts=accounts)]
+    counted = (_SQL / "withdrawn_rows_days.sql").read_text(encoding="utf-8")
+    earliest_us = to_us(after.through - timedelta(days=settings.views_withdrawn_days))
+    for name in SOURCES:
+        table = TABLES[name]
+        queries.append(
+            counted.format(
+                rows=scan(table, between(store.files(name), earliest_us, END_US)),
+                collection=quote(table.collection or ""),
+                deletes=news["deletes"],
+                accounts=news["accounts"],
+                updates=news["posts"] if name == "posts" else scan(table, ()),
+                subject="r.subject_did" if name == "likes" else "NULL",
+            )
+        )
+    return {day for query in queries for (day,) in adapter.fetchall(query)}
+
+
+def _news(store: Store, table: str, before: Seen, after: Seen) -> list[DataFile]:
+    """The files of the days of which `table` has more or fewer rows than before."""
+    days = {day.isoformat() for day in changed_days(before, after, [table])}
+    return [file for file in store.files(table) if file.hour[:10] in days]
 
 
 def spans(days: Iterable[date]) -> list[tuple[date, date]]:

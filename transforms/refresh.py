@@ -81,7 +81,7 @@ def _build(
         _compute_missing(context, now)
         if before is not None:
             stale = changes.changed_days(before, seen)
-            stale |= changes.withdrawn_days(context.engine_adapter, store, settings, before)
+            stale |= changes.withdrawn_days(context.engine_adapter, store, settings, before, seen)
             _compute_again(context, now, stale - console.days)
         context.run_janitor(ignore_ttl=False)
         views = copy_views(context, built)

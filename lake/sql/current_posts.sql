@@ -1,8 +1,11 @@
--- As current_records; but an updated post keeps the time at which it was first seen (since its last delete) and shows
--- its last text. Posts are hardly ever updated, so that the second part is small. The first is kept apart from it so that a
--- filter on event_at still reaches the files. A CTE that DuckDB materialises makes every scan read all columns, hence NOT.
+-- As current_records; but an updated post keeps the time at which it was first seen (since its last delete, or since its
+-- repository was last reset) and shows its last text. Posts are hardly ever updated, so that the second part is small. The
+-- first is kept apart from it so that a filter on event_at still reaches the files. A CTE that DuckDB materialises makes
+-- every scan read all columns, hence NOT.
 (WITH tombstones AS NOT MATERIALIZED (
    SELECT did, rkey, max(rev) AS rev FROM {deletes} WHERE collection = {collection} GROUP BY did, rkey
+ ), resets AS NOT MATERIALIZED (
+   SELECT did, max(rev) AS rev FROM {resets} WHERE collection = '*' AND rkey = '*' GROUP BY did
  ), newest_updates AS NOT MATERIALIZED (
    SELECT * FROM {updates} WHERE operation = 'update'
    QUALIFY row_number() OVER (PARTITION BY did, rkey ORDER BY rev DESC) = 1
@@ -11,7 +14,8 @@
    FROM {versions} AS v
    JOIN newest_updates AS n ON n.did = v.did AND n.rkey = v.rkey
    LEFT JOIN tombstones AS d ON d.did = v.did AND d.rkey = v.rkey AND d.rev < n.rev
-   WHERE v.rev > coalesce(d.rev, -1)
+   LEFT JOIN resets AS s ON s.did = v.did AND s.rev < n.rev
+   WHERE v.rev > coalesce(d.rev, -1) AND v.rev >= coalesce(s.rev, -1)
    GROUP BY v.did, v.rkey
  ), edited AS NOT MATERIALIZED (
    SELECT n.* REPLACE (
@@ -24,10 +28,12 @@
  WHERE operation <> 'update'
    AND NOT EXISTS (SELECT 1 FROM newest_updates AS u WHERE u.did = r.did AND u.rkey = r.rkey AND u.rev > r.rev)
    AND NOT EXISTS (SELECT 1 FROM tombstones AS d WHERE d.did = r.did AND d.rkey = r.rkey AND d.rev > r.rev)
+   AND NOT EXISTS (SELECT 1 FROM resets AS s WHERE s.did = r.did AND s.rev > r.rev)
    AND NOT EXISTS (SELECT 1 FROM {hidden} AS h WHERE h.did = r.did)
    {start} {end}
  UNION ALL BY NAME
  SELECT * FROM edited AS r
  WHERE NOT EXISTS (SELECT 1 FROM tombstones AS d WHERE d.did = r.did AND d.rkey = r.rkey AND d.rev > r.rev)
+   AND NOT EXISTS (SELECT 1 FROM resets AS s WHERE s.did = r.did AND s.rev > r.rev)
    AND NOT EXISTS (SELECT 1 FROM {hidden} AS h WHERE h.did = r.did)
    {start} {end})

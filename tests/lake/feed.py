@@ -1,5 +1,6 @@
 """Putting frames into a real buffer as the ingester does, and reading the lake back."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +17,9 @@ def feed(buffer: Buffer, frames: Iterable[bytes], *, chunk_events: int = 4) -> i
     """Write `frames` as one flush. Returns its number."""
     router, pending = Router(2**62), Pending()
     for frame in frames:
+        if b'"kind":"sync"' in frame:
+            pending.add("deletes", frame, json.loads(frame)["time_us"])
+            continue
         routed = router.route(frame)
         if isinstance(routed, tuple):
             pending.add(routed[0], frame, routed[1])

@@ -19,6 +19,13 @@ def post(record: dict[str, Any], **keywords: Any) -> bytes:
     return commit_frame(POST, record=record, **keywords)
 
 
+def reset(**changes: object) -> bytes:
+    """A reset of a repository as the ingester writes it, with `changes` in its commit."""
+    commit = {"rev": tid(5), "operation": "delete", "collection": "*", "rkey": "*", **changes}
+    frame = {"did": "did:plc:aaaa", "time_us": NOON_US, "kind": "sync", "commit": commit}
+    return json.dumps(frame, separators=(",", ":")).encode()
+
+
 def drained_post(buffer: Buffer, settings: Settings, record: dict[str, Any]) -> dict[str, Any]:
     feed(buffer, [post(record)])
     drain(settings)
@@ -186,6 +193,12 @@ GOOD = commit_frame(rkey="3kgood")
         (GOOD.replace(b'"did":"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"', b'"did":5'), "invalid_did"),
         (GOOD.replace(b'"rkey":"3kgood"', b'"rkey":"../x"'), "invalid_rkey"),
         (GOOD.replace(b'"rkey":"3kgood"', b'"rkey":".."'), "invalid_rkey"),
+        (GOOD.replace(b'"rkey":"3kgood"', b'"rkey":"*"'), "invalid_rkey"),
+        (commit_frame("app.bsky.feed.like", rkey="*", operation="delete"), "invalid_rkey"),
+        (reset(collection="app.bsky.feed.like"), "invalid_record"),
+        (reset(rkey="3k"), "invalid_record"),
+        (reset(rev="3k"), "invalid_rev"),
+        (reset(rev=None), "missing_field"),
         (GOOD.replace(b'"rkey":"3kgood"', b'"x":1'), "missing_field"),
         (GOOD.replace(tid(1000).encode(), b"1111111111111"), "invalid_rev"),
         (GOOD.replace(tid(1000).encode(), b"3k"), "invalid_rev"),

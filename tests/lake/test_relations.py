@@ -11,7 +11,7 @@ from lake.drain import drain
 from lake.duck import connect
 from lake.relations import current_rows
 from lake.store import Store
-from tests.conftest import NOON_US, commit_frame
+from tests.conftest import NOON_US, commit_frame, tid
 from tests.lake.feed import feed, rows, values
 
 HOUR_US = 3_600_000_000
@@ -29,9 +29,24 @@ def delete(rev: int, *, collection: str = POST, hours: int = 0, rkey: str = "3ka
     return commit_frame(collection, rkey=rkey, rev=rev, time_us=NOON_US + hours * HOUR_US, operation="delete")
 
 
-def account(did: str, active: bool, *, seq: int, hours: int = 0) -> bytes:
-    body = {"active": active, "did": did, "seq": seq, "time": "2026-07-04T12:00:00Z"}
+def sync(rev: int, *, hours: int = 0, did: str = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa") -> bytes:
+    """What the ingester makes of a `#sync`: the repository goes on at `rev`, and what was before is no more."""
+    commit = {"rev": tid(rev), "operation": "delete", "collection": "*", "rkey": "*"}
+    frame = {"did": did, "time_us": NOON_US + hours * HOUR_US, "kind": "sync", "commit": commit, "seq": 7}
+    return json.dumps(frame, separators=(",", ":")).encode()
+
+
+def account(
+    did: str, active: bool, *, seq: int, hours: int = 0, at: str = "2026-07-04T12:00:00Z", status: str | None = None
+) -> bytes:
+    body = {"active": active, "did": did, "seq": seq, "time": at, **({"status": status} if status else {})}
     frame = {"did": did, "time_us": NOON_US + hours * HOUR_US, "kind": "account", "account": body}
+    return json.dumps(frame).encode()
+
+
+def identity(did: str, handle: str, *, seq: int, hours: int = 0, at: str = "2026-07-04T12:00:00Z") -> bytes:
+    body = {"did": did, "handle": handle, "seq": seq, "time": at}
+    frame = {"did": did, "time_us": NOON_US + hours * HOUR_US, "kind": "identity", "identity": body}
     return json.dumps(frame).encode()
 
 
@@ -50,6 +65,19 @@ def account(did: str, active: bool, *, seq: int, hours: int = 0) -> bytes:
         ([post("A", 1), post("B", 2, operation="update"), post("A", 3, operation="update")], ["A"]),
         ([post("one", 1), post("two", 2, operation="update"), delete(3)], []),
         ([post("one", 1), delete(2), post("two", 3), post("three", 4, operation="update")], ["three"]),
+        ([post("one", 1), delete(2, hours=1), post("two", 3, hours=2), delete(4, hours=3)], []),
+        ([post("one", 1), delete(2, hours=40), post("again", 3, hours=80)], ["again"]),
+        ([post("A", 1), post("B", 2, operation="update", hours=30), post("A", 3, operation="update", hours=60)], ["A"]),
+        ([post("one", 1, hours=1), post("two", 2, operation="update")], ["two"]),
+        ([post("one", 1, hours=1), delete(2)], []),
+        ([post("one", 1), sync(2)], []),
+        ([post("one", 1), sync(2, hours=40)], []),
+        ([post("one", 1, hours=1), sync(2)], []),
+        ([post("one", 1), sync(2, did="did:plc:bbbbbbbbbbbbbbbbbbbbbbbb")], ["one"]),
+        ([post("one", 1), sync(2), post("again", 3)], ["again"]),
+        ([post("one", 3), sync(3), sync(2)], ["one"]),
+        ([post("one", 1), post("two", 2, operation="update"), sync(3)], []),
+        ([post("one", 1), sync(2), post("two", 3, operation="update")], ["two"]),
         ([post("edit of what came before the lake", 5, operation="update")], ["edit of what came before the lake"]),
     ],
 )
@@ -143,13 +171,88 @@ def test_an_interval_holds_what_was_first_seen_in_it(buffer: Buffer, settings: S
     assert found == [("edited",), ("in",)]
 
 
-def test_current_accounts_are_the_newest_of_each_kind(buffer: Buffer, settings: Settings) -> None:
-    def identity(handle: str, seq: int, hours: int) -> bytes:
-        body = {"did": "did:plc:a", "handle": handle, "seq": seq, "time": "2026-07-04T12:00:00Z"}
-        frame = {"did": "did:plc:a", "time_us": NOON_US + hours * HOUR_US, "kind": "identity", "identity": body}
-        return json.dumps(frame).encode()
+def test_a_post_made_anew_after_a_reset_begins_anew(buffer: Buffer, settings: Settings) -> None:
+    feed(
+        buffer,
+        [post("one", 1), sync(2, hours=1), post("two", 3, hours=2), post("three", 4, hours=3, operation="update")],
+    )
+    drain(settings)
+    assert rows(settings, "SELECT text, hour FROM posts") == [{"text": "three", "hour": "14"}]
 
-    feed(buffer, [identity("old.example", 1, 0), identity("new.example", 2, 1), account("did:plc:a", True, seq=3)])
+
+def test_a_reset_is_found_in_a_file_of_many_other_deletes(buffer: Buffer, settings: Settings) -> None:
+    others = [delete(9, collection=name, rkey="3kz") for name in ("app.bsky.feed.like", "app.bsky.graph.follow")]
+    feed(buffer, [post("one", 1), commit_frame(rkey="3kl", rev=1), sync(5, hours=2), *others])
+    drain(settings)
+    feed(buffer, [post("two", 2, rkey="3kb"), delete(9, rkey="3kz")])
+    drain(settings)
+    assert values(settings, "SELECT text FROM posts") == []
+    assert values(settings, "SELECT rkey FROM likes") == []
+    connection = connect(settings)
+    relation = current_rows(Store(settings.lake_dir), "posts", NOON_US, NOON_US + HOUR_US)
+    assert connection.execute(f"SELECT text FROM {relation}").fetchall() == []
+    connection.close()
+
+
+def test_a_profile_written_anew_stands_alone_even_where_its_delete_was_missed(
+    buffer: Buffer, settings: Settings
+) -> None:
+    def profile(name: str, rev: int, hours: int) -> bytes:
+        return commit_frame(
+            "app.bsky.actor.profile",
+            rkey="self",
+            rev=rev,
+            time_us=NOON_US + hours * HOUR_US,
+            record={"displayName": name},
+        )
+
+    for frame in (profile("third", 5, 60), profile("first", 1, 0), profile("second", 3, 30)):
+        feed(buffer, [frame])
+        drain(settings)
+    assert values(settings, "SELECT display_name FROM profiles") == ["third"]
+    feed(buffer, [delete(7, collection="app.bsky.actor.profile", rkey="self", hours=1)])
+    drain(settings)
+    assert values(settings, "SELECT display_name FROM profiles") == []
+
+
+@pytest.mark.parametrize("status", ["deactivated", "suspended", "takendown", "deleted"])
+def test_an_accounts_status_is_the_relays_newest_whatever_the_hosts_clocks_say(
+    status: str, buffer: Buffer, settings: Settings
+) -> None:
+    did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+    gone = account(did, False, seq=11, hours=0, at="2026-07-04T12:00:02Z", status=status)
+    feed(buffer, [post("one", 1), gone, account(did, True, seq=10, hours=3, at="2026-07-04T12:00:01Z")])
+    drain(settings)
+    assert values(settings, "SELECT text FROM posts") == []
+    assert values(settings, "SELECT status FROM accounts") == [status]
+    # The same second of the relay: its number decides.
+    feed(buffer, [account(did, True, seq=12, hours=-1, at="2026-07-04T12:00:02Z")])
+    drain(settings)
+    assert values(settings, "SELECT text FROM posts") == ["one"]
+    assert values(settings, "SELECT seq FROM accounts") == [12]
+
+
+def test_a_handle_is_the_relays_newest_whatever_the_hosts_clocks_say(buffer: Buffer, settings: Settings) -> None:
+    feed(
+        buffer,
+        [
+            identity("did:plc:a", "new.example", seq=2, at="2026-07-04T12:00:02Z"),
+            identity("did:plc:a", "old.example", seq=9, hours=5, at="2026-07-04T12:00:01Z"),
+        ],
+    )
+    drain(settings)
+    assert values(settings, "SELECT handle FROM accounts") == ["new.example"]
+
+
+def test_current_accounts_are_the_newest_of_each_kind(buffer: Buffer, settings: Settings) -> None:
+    feed(
+        buffer,
+        [
+            identity("did:plc:a", "old.example", seq=1),
+            identity("did:plc:a", "new.example", seq=2, hours=1),
+            account("did:plc:a", True, seq=3),
+        ],
+    )
     drain(settings)
     assert sorted(rows(settings, "SELECT kind, handle FROM accounts"), key=str) == [
         {"kind": "account", "handle": None},

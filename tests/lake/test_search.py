@@ -209,6 +209,32 @@ def test_an_account_that_is_hidden_later_disappears_at_once(lake: Lake, searcher
     assert rkeys(searcher) == ["1"]
 
 
+def test_an_account_is_what_the_relay_said_last_however_late_the_host_was(lake: Lake, searcher: Searcher) -> None:
+    gone = {**account("did:plc:ann", active=False, at=NOON), "created_at": NOON + 5 * SECOND}
+    before = {**account("did:plc:ann", active=True, at=NOON + 60 * SECOND), "created_at": NOON}
+    new, old = identity("did:plc:bob", "new.example", at=NOON), identity("did:plc:bob", "old.example", at=NOON + SECOND)
+    lake.write(
+        [post("x"), post("y", rkey="2", did="did:plc:bob")],
+        accounts=[gone, {**new, "created_at": NOON + SECOND}],
+    )
+    assert rkeys(searcher) == ["2"]
+    lake.write(accounts=[before, {**old, "created_at": NOON}])
+    assert rkeys(searcher) == ["2"]
+    assert searcher.search(SearchQuery()).posts[0].username == "new.example"
+    assert rkeys(searcher, username="new.example") == ["2"]
+    lake.write(accounts=[{**account("did:plc:ann", active=True), "created_at": NOON + 5 * SECOND, "seq": 2}])
+    assert rkeys(searcher) == ["1", "2"]
+
+
+def test_a_reset_of_a_repository_hides_its_earlier_posts_at_once(lake: Lake, searcher: Searcher) -> None:
+    lake.write([post("one", rev=1), post("two", rkey="2", rev=5), post("three", rkey="3", rev=1, did="did:plc:bob")])
+    lake.write([post("edited", rkey="1", rev=2, at=NOON + SECOND, operation="update")])
+    assert rkeys(searcher) == ["1", "2", "3"]
+    lake.write(deletes=[delete("*", collection="*", rev=5, at=NOON + SECOND)])
+    assert rkeys(searcher) == ["2", "3"]
+    assert rkeys(searcher, "edited") == []
+
+
 def test_user_names(lake: Lake, searcher: Searcher) -> None:
     lake.write(
         [

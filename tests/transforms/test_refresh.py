@@ -193,6 +193,48 @@ def test_withdrawn_posts_of_days_long_past(lake_settings: Settings, lake: SmallL
     assert result.intervals == 4 * (3 + 2)
 
 
+def active_on(settings: Settings, day: int) -> tuple[int, ...]:
+    """What active_users_daily says of a day: active, posters, likers, reposters, followers."""
+    found = rows(settings, f"SELECT * EXCLUDE (day) FROM active_users_daily WHERE day = '2026-07-{day:02}'")
+    return tuple(found[0]) if found else ()
+
+
+def test_days_that_count_what_was_withdrawn_edited_or_hidden(lake_settings: Settings, lake: SmallLake) -> None:
+    refresh(lake_settings, now=at(9, 0))
+    assert active_on(lake_settings, 2) == (3, 2, 2, 1, 0)
+    # Deletes of a like, a repost and a follow, months behind each other as far as the views can tell.
+    lake.delete("bob", "l2", at(9, 1), LIKE)
+    lake.delete("cat", "r1", at(9, 1), "app.bsky.feed.repost")
+    lake.delete("dan", "f1", at(9, 1), "app.bsky.graph.follow")
+    edit = {"did": "ann", "rkey": "a2", "rev": 5, "operation": "update", "event_at": at(9, 1), "hashtags": ["edited"]}
+    lake.add("posts", edit)
+    result = refresh(lake_settings, now=at(9, 2))
+    assert active_on(lake_settings, 2) == (3, 2, 1, 0, 0)
+    assert active_on(lake_settings, 3) == (2, 1, 1, 0, 0)
+    tags = "SELECT hashtag FROM trending_hashtags_daily WHERE day = '2026-07-02' ORDER BY 1"
+    assert [tag for (tag,) in rows(lake_settings, tags)] == ["cats", "edited"]
+    assert result.intervals == 4 * (3 + 2)
+    # A reset of bob's repository, and an account that goes and comes back.
+    lake.add("deletes", {"did": "bob", "collection": "*", "rkey": "*", "rev": 7, "event_at": at(9, 3)})
+    lake.account("cat", at(9, 3), active=False)
+    refresh(lake_settings, now=at(9, 4))
+    assert active_on(lake_settings, 2) == (1, 1, 0, 0, 0)
+    assert active_on(lake_settings, 3) == ()
+    assert rows(lake_settings, "SELECT * FROM most_liked_posts_daily") == []
+    lake.add("accounts", {"did": "cat", "event_at": at(9, 5), "kind": "account", "active": True, "seq": 2})
+    refresh(lake_settings, now=at(9, 6))
+    assert active_on(lake_settings, 2) == (2, 1, 1, 0, 0)
+    assert active_on(lake_settings, 3) == (1, 0, 1, 0, 0)
+
+
+def test_withdrawals_behind_the_limit_wait_for_the_files(lake_settings: Settings, lake: SmallLake) -> None:
+    limited = lake_settings.model_copy(update={"views_withdrawn_days": 2.0})
+    refresh(limited, now=at(9, 0))
+    lake.delete("cat", "r1", at(9, 1), "app.bsky.feed.repost")
+    assert refresh(limited, now=at(9, 2)).intervals == 4 * 3
+    assert active_on(limited, 2) == (3, 2, 2, 1, 0)
+
+
 def test_a_lake_without_tables_and_one_without_rows(lake_settings: Settings) -> None:
     result = refresh(lake_settings, now=at(3, 10))
     assert [(view.name, view.rows) for view in result.views] == [(name, 0) for name in VIEWS]

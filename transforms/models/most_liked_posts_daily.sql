@@ -61,16 +61,20 @@ WITH likes AS (
 ), deleted AS (
   SELECT did, rkey
   FROM @lake(deletes, days_before := 7, until_now := TRUE)
-  WHERE collection = 'app.bsky.feed.post'
+  WHERE collection = 'app.bsky.feed.post' OR (collection = '*' AND rkey = '*')
 ), posts AS (
   SELECT did, rkey, event_at, text, langs FROM @lake(posts, days_before := 7)
 ), found AS (
   SELECT candidates.*, posts.event_at AS posted_at, posts.text AS text, posts.langs AS langs
   FROM candidates
   LEFT JOIN posts ON posts.did = candidates.did AND posts.rkey = candidates.rkey
-  -- A deleted post that is there all the same was written anew under its key.
+  -- A deleted post that is there all the same was written anew under its key. A reset of the repository, key `*`, goes for
+  -- every post of it that is not there.
   WHERE posts.did IS NOT NULL
-    OR NOT EXISTS (SELECT 1 FROM deleted WHERE deleted.did = candidates.did AND deleted.rkey = candidates.rkey)
+    OR NOT EXISTS (
+      SELECT 1 FROM deleted
+      WHERE deleted.did = candidates.did AND (deleted.rkey = candidates.rkey OR deleted.rkey = '*')
+    )
 )
 SELECT
   day,
