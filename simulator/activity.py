@@ -28,17 +28,28 @@ class Schedule:
     start_us: when the history begins, microseconds since 1970.
     epoch_us: when history ends and live begins.
     history_rate, live_rate: mean events a second before and after the epoch.
+    end_us: from when on nothing happens any more.
     """
 
     start_us: int
     epoch_us: int
     history_rate: float
     live_rate: float
+    end_us: int = NEVER_US
 
     @classmethod
-    def until(cls, epoch_us: int, history: timedelta, history_rate: float, live_rate: float) -> "Schedule":
-        """A schedule with a history of that length, which ends at the epoch."""
-        return cls(epoch_us - history // timedelta(microseconds=1), epoch_us, history_rate, live_rate)
+    def until(
+        cls,
+        epoch_us: int,
+        history: timedelta,
+        history_rate: float,
+        live_rate: float,
+        live: timedelta | None = None,
+    ) -> "Schedule":
+        """A schedule with a history of that length, which ends at the epoch; `live` is how long events go on after it."""
+        start_us = epoch_us - history // timedelta(microseconds=1)
+        end_us = NEVER_US if live is None else epoch_us + live // timedelta(microseconds=1)
+        return cls(start_us, epoch_us, history_rate, live_rate, end_us)
 
     def rate_at(self, time_us: int) -> float:
         """Events a second at that moment."""
@@ -72,6 +83,8 @@ class Arrivals:
             # The live rate is another one. Starting anew at the epoch changes nothing else: a Poisson process has no memory.
             self.next_us = self._schedule.epoch_us
             self.advance()
+        if self.next_us >= self._schedule.end_us:
+            self.next_us = NEVER_US
 
     def _read_rate(self, now_us: int) -> bool:
         """Take over the rate of the current minute. False: nothing happens from here on."""

@@ -42,6 +42,9 @@ def simulate(
     history_rate: Annotated[
         float, Parameter(help="Mean events a second in the history.")
     ] = defaults.DEFAULT_HISTORY_RATE,
+    live: Annotated[
+        str | None, Parameter(help="How long events go on after the epoch: 90s. Default: for ever.")
+    ] = None,
     seed: Seed = defaults.DEFAULT_SEED,
     accounts: Accounts = defaults.DEFAULT_ACCOUNTS,
     epoch: Annotated[
@@ -63,6 +66,7 @@ def simulate(
             rate=rate,
             history=parse_duration(history),
             history_rate=history_rate,
+            live=parse_duration(live) if live is not None else None,
             seed=seed,
             accounts=accounts,
             epoch_us=parse_moment(epoch) if epoch is not None else None,

@@ -26,6 +26,7 @@ class SimulatorOptions:
     rate: mean live events a second, 0 for none. None: DEFAULT_RATE, or 0 with `file`.
     history: how far the generated history reaches back from the epoch.
     history_rate: mean events a second in the history.
+    live: how long events go on after the epoch. None: for ever.
     seed, accounts: what the synthetic population and all that it does are drawn from.
     epoch_us: where history ends and live begins, microseconds since 1970. None: when the run starts.
         The same seed, epoch, history and rates give the same timeline.
@@ -40,6 +41,7 @@ class SimulatorOptions:
     rate: float | None = None
     history: timedelta = timedelta(0)
     history_rate: float = DEFAULT_HISTORY_RATE
+    live: timedelta | None = None
     seed: int = DEFAULT_SEED
     accounts: int = DEFAULT_ACCOUNTS
     epoch_us: int | None = None
@@ -58,6 +60,8 @@ class SimulatorOptions:
                 raise OptionError(f"{name}={value}: use events a second, 0 to 1000000")
         if self.history < timedelta(0):
             raise OptionError(f"history={self.history}: use a duration of at least 0")
+        if self.live is not None and self.live < timedelta(0):
+            raise OptionError(f"live={self.live}: use a duration of at least 0")
         if self.accounts < 2:
             raise OptionError(f"accounts={self.accounts}: use at least 2, someone has to follow someone")
         if self.keep_mb < 1:

@@ -128,7 +128,7 @@ async def open_port(options: SimulatorOptions, frontend: Frontend) -> Server:
 
 def _feeder(options: SimulatorOptions, timeline: Timeline, ledger: Ledger | None, clock: Callable[[], int]) -> Feeder:
     epoch_us = clock() if options.epoch_us is None else options.epoch_us
-    schedule = Schedule.until(epoch_us, options.history, options.history_rate, options.live_rate)
+    schedule = Schedule.until(epoch_us, options.history, options.history_rate, options.live_rate, options.live)
     recorded = read_frames(options.file) if options.file is not None else iter(())
     happens = options.live_rate > 0 or (options.history > timedelta(0) and options.history_rate > 0)
     generator = Generator(options.seed, schedule, options.accounts) if happens else None

@@ -55,6 +55,18 @@ def test_no_live_rate_means_that_nothing_happens_after_the_epoch() -> None:
     assert MIDNIGHT_US - 10 * MICROSECONDS < last_us < MIDNIGHT_US
 
 
+def test_live_events_end_when_they_are_told_to() -> None:
+    source = Arrivals(
+        Schedule.until(MIDNIGHT_US, timedelta(minutes=1), 1.0, 200.0, timedelta(seconds=5)), random.Random(1)
+    )
+    times = []
+    while source.next_us != NEVER_US:
+        times.append(source.next_us)
+        source.advance()
+    assert 850 < sum(1 for time_us in times if time_us >= MIDNIGHT_US) < 1250
+    assert MIDNIGHT_US + 4.9 * MICROSECONDS < times[-1] < MIDNIGHT_US + 5 * MICROSECONDS
+
+
 def test_no_history_rate_means_that_the_first_event_is_live() -> None:
     source = Arrivals(Schedule.until(MIDNIGHT_US, timedelta(days=1), 0.0, 10.0), random.Random(1))
     assert MIDNIGHT_US <= source.next_us < MIDNIGHT_US + 5 * MICROSECONDS
