@@ -80,7 +80,17 @@ LAKE_METRICS = (
     MetricDefinition("bluelake_lake_last_batch_duration_seconds", "gauge", "Time that the last batch took."),
     MetricDefinition("bluelake_lake_last_batch_rejects", "gauge", "Events that the last batch rejected."),
     MetricDefinition(
+        "bluelake_lake_last_batch_reject_ratio", "gauge", "Share of the last batch's events that were rejected, 0 to 1."
+    ),
+    MetricDefinition(
+        "bluelake_lake_reject_alert", "gauge", "1 while that share is above REJECT_ALERT_RATIO; the drain goes on."
+    ),
+    MetricDefinition(
         "bluelake_lake_last_batch_duplicates", "gauge", "Re-delivered events that the last batch dropped."
+    ),
+    MetricDefinition("bluelake_lake_open_gaps", "gauge", "Gaps that no replay or backfill has closed yet."),
+    MetricDefinition(
+        "bluelake_lake_gap_seconds", "gauge", "Seconds that lie in an open gap; where gaps overlap, once."
     ),
     MetricDefinition("bluelake_views_published_seconds", "gauge", "When the views were published, seconds since 1970."),
 )

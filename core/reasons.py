@@ -22,6 +22,8 @@ class RejectReason(StrEnum):
     INVALID_REV = "invalid_rev"
     INVALID_RECORD = "invalid_record"
     TOO_LARGE = "too_large"
+    UNWRITABLE = "unwritable"
+    """It has the shape of an event, and DuckDB, Arrow or delta-rs cannot handle a value in it."""
 
 
 class GapCause(StrEnum):

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     drain_max_events: int = Field(
         500_000, ge=1, description="Most events that one commit takes; a longer backlog is drained in several."
     )
+    reject_alert_ratio: float = Field(
+        0.01, ge=0, le=1, description="Share of a batch's events above which rejects raise an alert; nothing stops."
+    )
     drain_schedule: str = Field("*/5 * * * *", description="Cron expression of the DAG drain_buffer, UTC.")
     refresh_schedule: str = Field("20 0 * * *", description="Cron expression of the DAG refresh_views, UTC.")
     views_withdrawn_days: float = Field(

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,12 +34,13 @@ from core.watermark import Watermark, cursors_from_json, cursors_to_json, read_w
 from lake import raw
 from lake.dedupe import Selection, select_new
 from lake.duck import connect
-from lake.errors import MissingEntriesError, ParseError
+from lake.errors import MissingEntriesError, ParseError, UnwritableRowsError
 from lake.lines import read_lines
-from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare
+from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
 from lake.relations import all_rows
 from lake.store import Store
 from lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, TABLES, Table
+from lake.unwritable import DATA_ERRORS, find_unwritable
 from lake.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,16 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 # A rejected frame's time is when it came, so that a later delivery of it may lie an outage apart.
 REJECTS_MARGIN_US = 2 * 86_400_000_000
+# The end of the year 9999, after which there is no date.
+LAST_US = 253_402_300_799_999_999
 
 
 @dataclass
 class Batch:
-    """What one drain did. `started`: UTC. Bytes: `bytes_raw` of JSON taken, `bytes_stored` of Parquet written."""
+    """What one drain did. `started`: UTC. Bytes: `bytes_raw` of JSON taken, `bytes_stored` of Parquet written.
+
+    `unwritable`: by table, the ordinals of the frames (among those after the watermark) that it was committed without.
+    """
 
     started: datetime
     first_flush: int
@@ -65,6 +71,7 @@ class Batch:
     bytes_raw: int = 0
     bytes_stored: int = 0
     newest_event_us: int | None = None
+    unwritable: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def rows_out(self) -> int:
@@ -115,23 +122,18 @@ class Drain:
         started, clock = datetime.now(UTC), time.perf_counter()
         watermark = self._recover_watermark()
         low = watermark.committed
-        committed = {
-            table.name: max(self._store.committed_flush(table.name), low) for table in (*EVENT_TABLES, REJECTS)
-        }
         # A run that was killed after its watermark and before its trim left these.
         self._buffer.trim(low)
         flushes = self._take(low, target)
         if not flushes:
             return None
         last = flushes[-1]
-        batch = Batch(started, flushes[0].number, last.number, sum(sum(f.counts.values()) for f in flushes))
         offered = max(watermark.offered, last.number)
         crash_point("before-offered")
         write_watermark(self._settings.watermark_path, Watermark(offered, watermark.committed, watermark.cursors))
         crash_point("after-offered")
         entries = self._read(flushes, low)
-        self._recover_counts(batch, committed, low)
-        self._commit_tables(batch, entries, committed)
+        batch = self._commit(started, flushes, entries, low)
         batch.duration_seconds = time.perf_counter() - clock
         crash_point("after-fsync-before-batches-row")
         self._store.append(BATCHES, _batch_row(batch, last), last.number, {})
@@ -214,14 +216,38 @@ class Drain:
                 entries[queue] = found
         return entries
 
+    def _commit(self, started: datetime, flushes: list[Flush], entries: dict[str, list[Entry]], low: int) -> Batch:
+        """Commit the entries table by table; a table that cannot be written as it is, without the rows that are at fault."""
+        events = sum(sum(flush.counts.values()) for flush in flushes)
+        careful: set[str] = set()
+        while True:
+            batch = Batch(started, flushes[0].number, flushes[-1].number, events)
+            committed = {
+                table.name: max(self._store.committed_flush(table.name), low) for table in (*EVENT_TABLES, REJECTS)
+            }
+            self._recover_counts(batch, committed, low)
+            try:
+                self._commit_tables(batch, entries, committed, careful)
+            except UnwritableRowsError as error:
+                if error.table in careful:
+                    raise error.cause from None
+                log.warning(
+                    "%s cannot be written as it is, looking for the rows at fault: %s", error.table, error.cause
+                )
+                careful.add(error.table)
+            else:
+                return batch
+
     def _recover_counts(self, batch: Batch, committed: dict[str, int], watermark: int) -> None:
-        """Take over the counts of tables that a killed run committed already."""
+        """Take over the counts of tables that are committed already, by a killed run or an attempt that was given up."""
         for name, flush in committed.items():
             if flush > watermark:
                 for counts in self._store.commit_counts(name, watermark):
                     _add_counts(batch, name, counts)
 
-    def _commit_tables(self, batch: Batch, entries: dict[str, list[Entry]], committed: dict[str, int]) -> None:
+    def _commit_tables(
+        self, batch: Batch, entries: dict[str, list[Entry]], committed: dict[str, int], careful: set[str]
+    ) -> None:
         """Parse and commit queue by queue: while one is parsed, the next is decompressed and the last is written."""
         rejects = [
             reject for reject in _read_rejects(entries.get(REJECTS.name, [])) if reject.flush > committed[REJECTS.name]
@@ -245,23 +271,39 @@ class Drain:
                     rejects_from=lines.first_after(committed[REJECTS.name]),
                 )
                 rejects += parsed.rejects
-                self._write(writer, batch, *self._select(connection, parsed))
+                unwritable = self._isolate(connection, parsed) if queue in careful else []
+                rejects += [
+                    reject_of(lines, queue, ordinal, RejectReason.UNWRITABLE)
+                    for ordinal in sorted({*unwritable, *batch.unwritable[queue]})
+                    if ordinal >= lines.first_after(committed[REJECTS.name])
+                ]
+                self._write(writer, batch, *self._select(connection, parsed, unwritable))
                 done += lines.count
                 self._progress(done, batch.events_in)
             if rejects:
                 self._write(writer, batch, *self._select_rejects(connection, rejects))
             writer.finish()
 
+    def _isolate(self, connection: duckdb.DuckDBPyConnection, parsed: Parsed) -> list[int]:
+        """Take the rows that cannot be written out of `parsed`. Returns their ordinals."""
+        ordinals = find_unwritable(connection, self._settings, self._store, parsed, self._margin_us)
+        connection.execute(f"DELETE FROM {parsed.relation} WHERE ordinal IN (SELECT unnest(?))", [ordinals])
+        return ordinals
+
     def _select(
-        self, connection: duckdb.DuckDBPyConnection, parsed: Parsed
+        self, connection: duckdb.DuckDBPyConnection, parsed: Parsed, unwritable: list[int]
     ) -> tuple[Table, Selection, dict[str, object]]:
-        selection = select_new(connection, self._store, parsed, self._margin_us)
+        try:
+            selection = select_new(connection, self._store, parsed, self._margin_us)
+        except DATA_ERRORS as error:
+            raise UnwritableRowsError(parsed.table.name, error) from error
         connection.execute(f"DROP TABLE {parsed.relation}")
         newest = None
         if selection.rows.num_rows and parsed.table is not GAPS:
             newest = pa.compute.max(selection.rows["event_at"]).value
         counts = {"duplicates": selection.duplicates, "anomalies": parsed.anomalies, "newest_event_us": newest}
-        return parsed.table, selection, counts
+        # With the commit, so that a run which is killed before it commits the rejects does not forget them.
+        return parsed.table, selection, {**counts, "unwritable": unwritable} if unwritable else counts
 
     def _select_rejects(
         self, connection: duckdb.DuckDBPyConnection, rejects: list[Reject]
@@ -281,7 +323,12 @@ class Drain:
         def commit() -> None:
             if selection.rows.num_rows == 0:
                 _add_counts(batch, table.name, counts)
-            elif (written := self._store.append(table, selection.rows, batch.last_flush, counts)) is not None:
+                return
+            try:
+                written = self._store.append(table, selection.rows, batch.last_flush, counts)
+            except DATA_ERRORS as error:
+                raise UnwritableRowsError(table.name, error) from error
+            if written is not None:
                 _add_counts(batch, table.name, {**counts, "size_bytes": written.size_bytes})
                 crash_point("between-table-commits")
 
@@ -295,6 +342,7 @@ def _add_counts(batch: Batch, table: str, counts: dict[str, object]) -> None:
     batch.rejects_by_reason.update(parsed.rejects_by_reason)
     batch.anomalies.update(parsed.anomalies)
     batch.bytes_stored += parsed.size_bytes
+    batch.unwritable[table] += parsed.unwritable
     if parsed.newest_event_us is not None:
         batch.newest_event_us = max(batch.newest_event_us or 0, parsed.newest_event_us)
 
@@ -308,6 +356,7 @@ class _Counts(msgspec.Struct):
     newest_event_us: int | None = None
     rejects_by_reason: dict[str, int] = {}
     anomalies: dict[str, int] = {}
+    unwritable: list[int] = []
 
 
 @contextmanager
@@ -340,7 +389,8 @@ def _reject_table(rejects: list[Reject]) -> pa.Table:
         {
             "ordinal": pa.array(range(len(rejects)), pa.int64()),
             "event_at": pa.array(
-                [to_datetime(reject.event_us) for reject in rejects], REJECTS.schema.field("event_at").type
+                [to_datetime(min(max(reject.event_us, 0), LAST_US)) for reject in rejects],
+                REJECTS.schema.field("event_at").type,
             ),
             "reason": [reject.reason.value for reject in rejects],
             "queue": [reject.queue for reject in rejects],

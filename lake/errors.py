@@ -4,6 +4,8 @@ LakeError
 ├── CorruptLogError       a Delta log has an empty or unreadable tail: the lake would silently lose commits
 ├── MissingEntriesError   the buffer no longer holds entries that it announced: nothing was committed
 ├── CommitError           a Delta commit failed (a full disk), or kept conflicting with other writers
+│   └── RefusedError      delta-rs refuses what it was given; it may be the data or the disk
+├── UnwritableRowsError   a table's rows cannot be written as they are; the drain finds out which, and catches this
 ├── ParseError            DuckDB cannot work on a batch (memory, a full disk)
 ├── QueryError            a query that the lake cannot run, with DuckDB's reason
 └── NoViewsError          no build of the cached views has been published yet
@@ -26,6 +28,19 @@ class MissingEntriesError(LakeError, CorruptStateError):
 
 class CommitError(LakeError):
     """A Delta commit failed, or conflicted with other writers more often than it is retried."""
+
+
+class RefusedError(CommitError):
+    """delta-rs refuses what it was given to write, for a reason in the data or outside it."""
+
+
+class UnwritableRowsError(LakeError):
+    """Rows of `table` cannot be selected or written as they are; the cause is what went wrong."""
+
+    def __init__(self, table: str, cause: Exception) -> None:
+        super().__init__(f"{table}: {next(iter(str(cause).splitlines()), type(cause).__name__)}")
+        self.table = table
+        self.cause = cause
 
 
 class ParseError(LakeError):

@@ -29,8 +29,8 @@ _TEMPLATES = {
     "gaps": "parse_gaps",
 }
 PARSED_QUEUES = tuple(_TEMPLATES)
-# What DuckDB raises about a text. Anything else (memory, a full disk) says nothing about the frames.
-UNREADABLE = (duckdb.InvalidInputException, duckdb.ConversionException)
+# What DuckDB raises about a text or a value. Anything else (memory, a full disk) says nothing about the frames.
+UNREADABLE = (duckdb.InvalidInputException, duckdb.DataError)
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ def parse(
     """
     relation = f"parsed_{queue}"
     statement = sql_template(_TEMPLATES[queue])
-    broken = list(lines.not_utf8)
+    invalid, unreadable = list(lines.not_utf8), list[int]()
     connection.register("lines", lines.table)
     try:
         try:
             _create(connection, relation, statement, "lines")
         except UNREADABLE:
-            readable, more = _readable(connection, statement, lines.table)
-            broken += more
+            readable, more, unreadable = _readable(connection, statement, lines.table)
+            invalid += more
             connection.register("readable_lines", readable)
             _create(connection, relation, statement, "readable_lines")
             connection.unregister("readable_lines")
@@ -89,8 +89,9 @@ def parse(
             f"SELECT ordinal, reject_reason FROM {relation} WHERE reject_reason IS NOT NULL"
         ).fetchall()
     ]
-    found += [(ordinal, diagnose_syntax(lines.raw(ordinal))) for ordinal in broken]
-    rejects = [_reject(lines, queue, *item) for item in sorted(found) if item[0] >= rejects_from]
+    found += [(ordinal, diagnose_syntax(lines.raw(ordinal))) for ordinal in invalid]
+    found += [(ordinal, _diagnose(lines.raw(ordinal))) for ordinal in unreadable]
+    rejects = [reject_of(lines, queue, *item) for item in sorted(found) if item[0] >= rejects_from]
     if rows_from > 0:
         connection.execute(f"DELETE FROM {relation} WHERE ordinal < ?", [rows_from])
     return Parsed(TABLES[queue], relation, rejects, _anomalies(connection, queue, relation))
@@ -100,24 +101,33 @@ def _create(connection: duckdb.DuckDBPyConnection, relation: str, statement: str
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {statement.format(lines=lines)}")
 
 
-def _reject(lines: Lines, queue: str, ordinal: int, reason: RejectReason) -> Reject:
+def _diagnose(frame: bytes) -> RejectReason:
+    """Why DuckDB, which finds `frame` to be JSON, can make no row of it."""
+    reason = diagnose_syntax(frame)
+    return RejectReason.UNWRITABLE if reason is RejectReason.NOT_JSON else reason
+
+
+def reject_of(lines: Lines, queue: str, ordinal: int, reason: RejectReason) -> Reject:
+    """The reject that one frame of a queue becomes."""
     entry = lines.entry(ordinal)
     return Reject(reason, queue, entry.flush, entry.host, entry.chunk.last_us, lines.raw(ordinal))
 
 
-def _readable(connection: duckdb.DuckDBPyConnection, statement: str, table: pa.Table) -> tuple[pa.Table, list[int]]:
-    """The frames that DuckDB reads, and the ordinals of those that it does not."""
+def _readable(
+    connection: duckdb.DuckDBPyConnection, statement: str, table: pa.Table
+) -> tuple[pa.Table, list[int], list[int]]:
+    """The frames that DuckDB reads; the ordinals of those that are no JSON to it, and of those that it fails on all the same."""
     valid = connection.execute("SELECT ordinal, line, json_valid(line) AS valid FROM lines").to_arrow_table()
     mask = valid["valid"]
     invalid = _ordinals(valid.filter(pa.compute.invert(mask)))
     rest = valid.filter(mask).select(table.column_names)
-    good, bad = [], list(invalid)
+    good, bad = list[pa.Table](), list[int]()
     for piece, is_good in _halve(connection, statement, rest):
         if is_good:
             good.append(piece)
         else:
             bad += _ordinals(piece)
-    return (pa.concat_tables(good) if good else rest.slice(0, 0)), bad
+    return (pa.concat_tables(good) if good else rest.slice(0, 0)), invalid, bad
 
 
 def _ordinals(table: pa.Table) -> list[int]:

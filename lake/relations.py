@@ -98,8 +98,8 @@ def current_rows(
     files = store.files(name)
     bounds = {"start": _bound(start_us, ">="), "end": _bound(end_us, "<")}
     rows = candidates or scan(table, between(files, start_us, end_us))
-    if name == "accounts":
-        return sql_template("current_accounts").format(rows=all_rows(store, name), **bounds)
+    if name in ("accounts", "gaps"):
+        return sql_template(f"current_{name}").format(rows=all_rows(store, name), **bounds)
     if name not in _RECORD_NAMES:
         return f"(SELECT * FROM {rows} AS r WHERE true {bounds['start']} {bounds['end']})"
     later = between(files, start_us - margin_us, END_US)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import duckdb
+
 from buffer.client import Buffer, Depth
 from buffer.errors import BufferError
 from core.clock import now_us, to_datetime
@@ -11,16 +13,24 @@ from core.errors import BluelakeError
 from core.settings import Settings
 from core.status import read_status
 from core.watermark import read_watermark
+from lake.duck import connect
+from lake.gaps import Gap, describe, read_gaps
+from lake.relations import scan
 from lake.store import Store
+from lake.tables import BATCHES
 from lake.views import current
 
+WARNING = "warning"
 # What the ingester or the drain said longer ago than this is no news of how it is.
 STALE_SECONDS = {"ingest": 30.0, "drain": 900.0}
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part: whether it is as it should be, one word, and one line for a person."""
+    """One part: whether it is as it should be, one word, and one line for a person.
+
+    A part whose state is `warning` works, and somebody should look all the same.
+    """
 
     name: str
     ok: bool
@@ -35,6 +45,8 @@ def status(settings: Settings) -> list[Part]:
         buffer_part(settings),
         process_part(settings, "drain"),
         _or_down("lake", lambda: lake_part(settings, Store(settings.lake_dir))),
+        _or_down("rejects", lambda: rejects_part(settings, *_last_batch(settings, Store(settings.lake_dir)))),
+        _or_down("gaps", lambda: gaps_part(read_gaps(settings, Store(settings.lake_dir)))),
         _or_down("views", lambda: views_part(settings)),
     ]
 
@@ -43,7 +55,7 @@ def _or_down(name: str, look: Callable[[], Part]) -> Part:
     """What `look` finds, or, where its own state is broken, that it is."""
     try:
         return look()
-    except (BluelakeError, OSError) as error:
+    except (BluelakeError, OSError, duckdb.Error) as error:
         return Part(name, False, "down", str(error))
 
 
@@ -95,6 +107,37 @@ def lake_part(settings: Settings, store: Store) -> Part:
         return Part("lake", True, "empty", "no events yet; `bluelake drain` takes what the buffer holds")
     age = (datetime.now(UTC) - newest).total_seconds()
     return Part("lake", True, "up", f"flush {watermark.committed} is committed; newest event {_ago(age)}")
+
+
+def rejects_part(settings: Settings, events: int, rejects: int) -> Part:
+    """Whether more of the last batch's `events` than REJECT_ALERT_RATIO could not be rows. They are kept, and nothing stops."""
+    if not raises_alert(settings, events, rejects):
+        return Part("rejects", True, "ok", f"{rejects:,} of {events:,} events of the last batch")
+    detail = f"{rejects:,} of {events:,} events of the last batch ({rejects / events:.1%}) could not be rows"
+    return Part("rejects", True, WARNING, f"{detail}: see `bluelake sql 'FROM rejects'`")
+
+
+def raises_alert(settings: Settings, events: int, rejects: int) -> bool:
+    """Whether so many rejects among so many events are too many."""
+    return events > 0 and rejects / events > settings.reject_alert_ratio
+
+
+def gaps_part(gaps: list[Gap]) -> Part:
+    """Whether any gap is open."""
+    open_ = any(gap.repaired_at is None for gap in gaps)
+    return Part("gaps", True, WARNING if open_ else "ok", describe(gaps))
+
+
+def _last_batch(settings: Settings, store: Store) -> tuple[int, int]:
+    """Events and rejects of the newest batch."""
+    files = sorted(store.files(BATCHES.name), key=lambda file: file.last_us)[-1:]
+    if not files:
+        return 0, 0
+    with connect(settings, memory_mb=64, threads=1) as connection:
+        row = connection.execute(
+            f"SELECT events_in, rejects FROM {scan(BATCHES, files)} ORDER BY last_flush DESC LIMIT 1"
+        ).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
 
 
 def views_part(settings: Settings) -> Part:

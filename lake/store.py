@@ -28,7 +28,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from core.clock import to_us
 from core.crash import crash_point
 from core.files import fsync_path
-from lake.errors import CommitError, CorruptLogError
+from lake.errors import CommitError, CorruptLogError, RefusedError
 from lake.tables import ENCODINGS, HOUR_PARTITION, TABLES, Table
 
 log = logging.getLogger(__name__)
@@ -139,6 +139,10 @@ class Store:
         """The last flush number that is committed to `name`; 0 where none is."""
         return self.table(name).transaction_version(APPLICATION) or 0
 
+    def transaction_version(self, name: str, application: str) -> int:
+        """The last version that `application` committed to `name`; 0 where none is."""
+        return self.table(name).transaction_version(application) or 0
+
     def commit_counts(self, name: str, after_flush: int) -> list[dict[str, object]]:
         """The counts that the commits of `name` past `after_flush` carried, newest first."""
         found = []
@@ -152,16 +156,26 @@ class Store:
             found.append(parsed)
         return found
 
-    def append(self, table: Table, rows: pa.Table, flush: int, counts: Mapping[str, object]) -> Commit | None:
+    def append(
+        self,
+        table: Table,
+        rows: pa.Table,
+        flush: int,
+        counts: Mapping[str, object],
+        *,
+        application: str = APPLICATION,
+    ) -> Commit | None:
         """Commit `rows` as everything up to flush number `flush`, and bring it to the disk.
 
+        For another `application` than the drain, `flush` is a number of its own, and does not touch the drain's.
         Returns None, and writes nothing, if `flush` or a later one is already committed. `counts` goes into the commit's
-        metadata. A conflict with another writer is tried again from a fresh snapshot. Raises CommitError, OSError.
+        metadata. A conflict with another writer is tried again from a fresh snapshot. Raises CommitError (RefusedError
+        where delta-rs refuses the rows), OSError.
         """
         path = self.root / table.name
         for attempt in range(COMMIT_ATTEMPTS):
             delta = DeltaTable(str(path))
-            if (delta.transaction_version(APPLICATION) or 0) >= flush:
+            if (delta.transaction_version(application) or 0) >= flush:
                 return None
             try:
                 write_deltalake(
@@ -170,8 +184,8 @@ class Store:
                     mode="append",
                     writer_properties=writer_properties(table),
                     commit_properties=CommitProperties(
-                        app_transactions=[Transaction(APPLICATION, flush)],
-                        custom_metadata={"bluelake": json.dumps({"last_flush": flush, **counts})},
+                        app_transactions=[Transaction(application, flush)],
+                        custom_metadata=_metadata(application, flush, counts),
                         max_commit_retries=0,
                     ),
                 )
@@ -179,12 +193,19 @@ class Store:
                 log.warning("commit to %s conflicted (attempt %d): %s", table.name, attempt + 1, error)
                 continue
             except DeltaError as error:
-                raise CommitError(
+                raise RefusedError(
                     f"{table.name}: cannot be written: {next(iter(str(error).splitlines()), error)}"
                 ) from error
             crash_point("after-commit-before-fsync")
             return _settle(path, delta.version(), rows.num_rows)
         raise CommitError(f"{table.name}: {COMMIT_ATTEMPTS} commits in a row conflicted with other writers")
+
+
+def _metadata(application: str, flush: int, counts: Mapping[str, object]) -> dict[str, str]:
+    """What a commit tells of itself; only of the drain's are the counts ever read again."""
+    if application == APPLICATION:
+        return {"bluelake": json.dumps({"last_flush": flush, **counts})}
+    return {application: json.dumps(dict(counts))}
 
 
 def writer_properties(table: Table) -> WriterProperties:

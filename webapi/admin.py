@@ -1,4 +1,4 @@
-"""The admin's pages on the lake: the views with a preview of each, and the newest batches. All read-only."""
+"""The admin's pages on the lake: the views with a preview of each, the newest batches, the gaps. All read-only."""
 
 from typing import Any
 
@@ -8,13 +8,15 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from core.errors import BluelakeError
+from lake.gaps import missing_seconds
 from lake.views import current, read
 from webapi.formats import csv_value
 from webapi.lake_access import lake_access
-from webapi.models import Batch, PublishedView
+from webapi.models import Batch, Gap, PublishedView
 
 PREVIEW_ROWS = 50
 NEWEST_BATCHES = 100
+NEWEST_GAPS = 500
 
 admin.site.site_header = "Bluelake"
 admin.site.site_title = "Bluelake"
@@ -99,6 +101,30 @@ class BatchAdmin(LakePage):
         except BluelakeError as error:
             context = {"error": str(error)}
         return self.page(request, "batches.html", "Batches", context)
+
+
+@admin.register(Gap)
+class GapAdmin(LakePage):
+    """The gaps, the open ones first."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """The list only."""
+        return [path("", self.admin_site.admin_view(self.changelist_view), name="webapi_gap_changelist")]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """What no host served, and what of it was repaired."""
+        try:
+            gaps = lake_access().gaps()
+        except BluelakeError as error:
+            return self.page(request, "gaps.html", "Gaps", {"error": str(error)})
+        open_ = [gap for gap in gaps if gap.repaired_at is None]
+        context: dict[str, Any] = {
+            "gaps": gaps[:NEWEST_GAPS],
+            "more": max(len(gaps) - NEWEST_GAPS, 0),
+            "open": len(open_),
+            "seconds": round(missing_seconds(open_)),
+        }
+        return self.page(request, "gaps.html", "Gaps", context)
 
 
 def _cell(value: object) -> object:

@@ -10,7 +10,8 @@ from rest_framework.views import APIView
 from buffer.client import Buffer
 from core.clock import to_datetime
 from core.errors import BluelakeError
-from lake.status import Part, process_part, views_part
+from lake.gaps import missing_seconds
+from lake.status import WARNING, Part, gaps_part, process_part, rejects_part, views_part
 from lake.views import current
 from webapi.formats import rfc3339
 from webapi.lake_access import LakeAccess, lake_access
@@ -30,7 +31,7 @@ class HealthView(APIView):  # type: ignore[misc]
 
 
 def health(access: LakeAccess) -> dict[str, Any]:
-    """`{"status": "ok" | "degraded", "parts": {name: {"ok", "state", "detail", …}}}`; never raises."""
+    """`{"status": "ok" | "degraded", "warnings": [name], "parts": {name: {"ok", "state", "detail", …}}}`; never raises."""
     told_by_redis = _checked(lambda: _buffer_and_ingest(access))
     parts = {
         "web": {"ok": True, "state": "up", "detail": "answers"},
@@ -39,9 +40,12 @@ def health(access: LakeAccess) -> dict[str, Any]:
         "ingest": told_by_redis.pop("ingest", None) or _described(process_part(access.settings, "ingest")),
         "drain": _checked(lambda: _described(process_part(access.settings, "drain"))),
         "views": _checked(lambda: _views(access)),
+        "rejects": _checked(lambda: _rejects(access)),
+        "gaps": _checked(lambda: _gaps(access)),
     }
     well = all(part["ok"] for part in parts.values())
-    return {"status": "ok" if well else "degraded", "parts": parts}
+    warnings = [name for name, part in parts.items() if part["state"] == WARNING]
+    return {"status": "ok" if well else "degraded", "warnings": warnings, "parts": parts}
 
 
 def _checked(part: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -91,6 +95,18 @@ def _buffer_and_ingest(access: LakeAccess) -> dict[str, Any]:
         },
         "ingest": {**_described(process_part(access.settings, "ingest")), "last_flush_at": flushed_at},
     }
+
+
+def _rejects(access: LakeAccess) -> dict[str, Any]:
+    batches = access.batches(1)
+    events, rejects = (batches[0].events_in, batches[0].rejects) if batches else (0, 0)
+    return _described(rejects_part(access.settings, events, rejects))
+
+
+def _gaps(access: LakeAccess) -> dict[str, Any]:
+    gaps = access.gaps()
+    open_ = [gap for gap in gaps if gap.repaired_at is None]
+    return {**_described(gaps_part(gaps)), "open": len(open_), "seconds": missing_seconds(open_)}
 
 
 def _views(access: LakeAccess) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from deltalake.exceptions import DeltaError
 
 from core.settings import Settings, load_settings
 from lake.duck import connect
+from lake.gaps import Gap, read_gaps
 from lake.relations import scan
 from lake.search import Searcher, SearchUnavailableError
-from lake.store import Store
-from lake.tables import BATCHES
+from lake.store import DataFile, Store
+from lake.tables import BATCHES, GAPS
 
 _BATCHES_MEMORY_MB = 64
 
@@ -50,6 +51,7 @@ class LakeAccess:
         self.searcher = Searcher(Store(settings.lake_dir), settings)
         self._store = Store(settings.lake_dir)
         self._lock = threading.Lock()
+        self._gaps: tuple[tuple[DataFile, ...], list[Gap]] | None = None
 
     def batches(self, limit: int) -> list[BatchRow]:
         """The newest batches, newest first. Raises SearchUnavailableError."""
@@ -67,6 +69,18 @@ class LakeAccess:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise SearchUnavailableError(f"the batches cannot be read now: {reason}") from error
         return [BatchRow(*row) for row in rows]
+
+    def gaps(self) -> list[Gap]:
+        """The gaps, the open ones first. Raises SearchUnavailableError."""
+        try:
+            with self._lock:
+                files = self._store.files(GAPS.name)
+                if self._gaps is None or self._gaps[0] is not files:
+                    self._gaps = (files, read_gaps(self.settings, self._store))
+                return self._gaps[1]
+        except (duckdb.Error, DeltaError, OSError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise SearchUnavailableError(f"the gaps cannot be read now: {reason}") from error
 
 
 @cache

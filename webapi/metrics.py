@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from buffer.errors import BufferError
 from core.errors import BluelakeError
 from core.metrics import METRICS, WEB_METRICS, Metrics
-from lake.status import buffer_depth
+from lake.gaps import missing_seconds
+from lake.status import buffer_depth, raises_alert
 from lake.views import current
 from webapi.lake_access import LakeAccess, lake_access
 
@@ -76,11 +77,17 @@ class _State(Collector):
         published = current(self._access.settings)
         if published is not None:
             yield _gauge("bluelake_views_published_seconds", published.published_at.timestamp())
+        gaps = [gap for gap in self._access.gaps() if gap.repaired_at is None]
+        yield _gauge("bluelake_lake_open_gaps", len(gaps))
+        yield _gauge("bluelake_lake_gap_seconds", missing_seconds(gaps))
         for batch in self._access.batches(1):
             yield _gauge("bluelake_lake_last_batch_seconds", batch.event_at.timestamp())
             yield _gauge("bluelake_lake_last_batch_events", batch.events_in)
             yield _gauge("bluelake_lake_last_batch_duration_seconds", batch.duration_ms / 1000)
             yield _gauge("bluelake_lake_last_batch_rejects", batch.rejects)
+            yield _gauge("bluelake_lake_last_batch_reject_ratio", batch.rejects / max(batch.events_in, 1))
+            alert = raises_alert(self._access.settings, batch.events_in, batch.rejects)
+            yield _gauge("bluelake_lake_reject_alert", int(alert))
             yield _gauge("bluelake_lake_last_batch_duplicates", batch.duplicates)
             if batch.newest_event_at is not None:
                 yield _gauge("bluelake_lake_data_age_seconds", batch.age_seconds())

@@ -1,4 +1,4 @@
-"""Unmanaged models: they give the lake's views and batches a place in the admin, and have no tables."""
+"""Unmanaged models: they give the lake's views, batches and gaps a place in the admin, and have no tables."""
 
 from typing import ClassVar
 
@@ -37,3 +37,20 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return f"flush {self.last_flush}"
+
+
+class Gap(models.Model):
+    """A span of time whose events a host did not serve."""
+
+    from_at: "models.DateTimeField[str, str]" = models.DateTimeField(primary_key=True)
+
+    class Meta:
+        """No table; who is staff may look."""
+
+        managed = False
+        verbose_name = "gap"
+        verbose_name_plural = "gaps"
+        default_permissions: ClassVar[tuple[str, ...]] = ("view",)
+
+    def __str__(self) -> str:
+        return f"gap from {self.from_at}"

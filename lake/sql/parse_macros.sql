@@ -3,12 +3,14 @@ CREATE OR REPLACE TEMP MACRO valid_did(s) AS
     length(s) <= 2048 AND regexp_full_match(s, 'did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]');
 CREATE OR REPLACE TEMP MACRO valid_rkey(s) AS
     regexp_full_match(s, '[a-zA-Z0-9_~.:-]{1,512}') AND s NOT IN ('.', '..');
-CREATE OR REPLACE TEMP MACRO valid_rev(s) AS regexp_full_match(s, '[2-7a-j][2-7a-z]{12}');
--- A TID is 13 digits of base32-sortable, the first of which holds four bits.
+-- A TID is 13 digits of base32-sortable that make 64 bits, of which the first is 0: the first digit holds three bits.
+CREATE OR REPLACE TEMP MACRO valid_rev(s) AS regexp_full_match(s, '[2-7ab][2-7a-z]{12}');
 CREATE OR REPLACE TEMP MACRO tid_digit(s, i, factor) AS
     (strpos('234567abcdefghijklmnopqrstuvwxyz', s[i]) - 1)::BIGINT * factor;
+-- Of a text that is no TID it is some number: never an error, since it is computed before the text is checked.
 CREATE OR REPLACE TEMP MACRO tid_to_int(s) AS
-    tid_digit(s, 1, 1152921504606846976) + tid_digit(s, 2, 36028797018963968) + tid_digit(s, 3, 1125899906842624)
+    (strpos('234567ab', s[1]) - 1)::BIGINT * 1152921504606846976 + tid_digit(s, 2, 36028797018963968)
+    + tid_digit(s, 3, 1125899906842624)
     + tid_digit(s, 4, 35184372088832) + tid_digit(s, 5, 1099511627776) + tid_digit(s, 6, 34359738368)
     + tid_digit(s, 7, 1073741824) + tid_digit(s, 8, 33554432) + tid_digit(s, 9, 1048576)
     + tid_digit(s, 10, 32768) + tid_digit(s, 11, 1024) + tid_digit(s, 12, 32) + tid_digit(s, 13, 1);

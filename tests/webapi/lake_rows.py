@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from core.settings import Settings
 from lake.store import Store
-from lake.tables import ACCOUNTS, BATCHES, DELETES, POSTS, Table
+from lake.tables import ACCOUNTS, BATCHES, DELETES, GAPS, POSTS, Table
 
 NOON = datetime(2026, 7, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -60,10 +60,11 @@ class Lake:
         deletes: Sequence[Row] = (),
         accounts: Sequence[Row] = (),
         batches: Sequence[Row] = (),
+        gaps: Sequence[Row] = (),
     ) -> None:
         """Commit the rows, a commit a table."""
         self._flush += 1
-        for table, rows in ((POSTS, posts), (DELETES, deletes), (ACCOUNTS, accounts), (BATCHES, batches)):
+        for table, rows in ((POSTS, posts), (DELETES, deletes), (ACCOUNTS, accounts), (BATCHES, batches), (GAPS, gaps)):
             if rows:
                 self.store.append(table, _arrow(table, rows), self._flush, {})
 

@@ -8,7 +8,13 @@ from django.test import Client
 from lake.views import Published
 from tests.webapi.lake_rows import NOON, SECOND, Lake, batch
 
-PAGES = ("/admin/", "/admin/webapi/publishedview/", "/admin/webapi/publishedview/hours/", "/admin/webapi/batch/")
+PAGES = (
+    "/admin/",
+    "/admin/webapi/publishedview/",
+    "/admin/webapi/publishedview/hours/",
+    "/admin/webapi/batch/",
+    "/admin/webapi/gap/",
+)
 
 
 @pytest.fixture
@@ -41,7 +47,26 @@ def test_the_index_lists_views_and_batches(lake: Lake, admin: Client) -> None:
     page = admin.get("/admin/").content.decode()
     assert 'href="/admin/webapi/publishedview/"' in page
     assert 'href="/admin/webapi/batch/"' in page
+    assert 'href="/admin/webapi/gap/"' in page
     assert "/webapi/batch/add/" not in page
+
+
+def test_gaps_show_what_is_open_and_what_was_repaired(lake: Lake, admin: Client) -> None:
+    assert "There is no gap" in admin.get("/admin/webapi/gap/").content.decode()
+    gap = {
+        "event_at": NOON,
+        "from_at": NOON,
+        "to_at": NOON + 90 * SECOND,
+        "host": "ws://<one>",
+        "cause": "host_skipped",
+    }
+    old = {**gap, "from_at": NOON - 600 * SECOND, "cause": "cursor_too_old"}
+    lake.write(gaps=[gap, old, {**old, "repaired_at": NOON + 5 * SECOND}])
+    page = admin.get("/admin/webapi/gap/").content.decode()
+    assert "1 open, 90 seconds in all" in page
+    assert page.count('<tr class="attention">') == 1
+    for shown in ("2026-07-04 12:01:30", "ws://&lt;one&gt;", "cursor_too_old", "2026-07-04 12:00:05"):
+        assert shown in page
 
 
 def test_views_and_a_preview_of_each(published: Published, admin: Client) -> None:

@@ -41,12 +41,47 @@ def test_everything_is_well(
     answer = response.json()
     assert (response.status_code, answer["status"]) == (200, "ok")
     parts = answer["parts"]
-    assert set(parts) == {"web", "lake", "buffer", "ingest", "drain", "views"}
+    assert set(parts) == {"web", "lake", "buffer", "ingest", "drain", "views", "rejects", "gaps"}
+    assert answer["warnings"] == []
+    assert parts["gaps"] == {"ok": True, "state": "ok", "detail": "none", "open": 0, "seconds": 0}
     assert 90 <= parts["lake"]["age_seconds"] < 120
     assert parts["lake"]["last_batch_at"] == "2026-07-04T12:00:00.000000Z"
     assert (parts["buffer"]["events"], parts["buffer"]["bytes"]) == (7, 100)
     assert parts["ingest"]["last_flush_at"] == "2026-07-04T12:00:00.000000Z"
     assert parts["views"]["published_at"] == "2026-07-04T12:00:00.000000Z"
+
+
+def test_open_gaps_and_many_rejects_are_warnings(lake: Lake, client: Client) -> None:
+    host_skipped = {"host": "ws://one", "cause": "host_skipped"}
+    first = {"event_at": NOON, "from_at": NOON, "to_at": NOON + timedelta(seconds=90), **host_skipped}
+    second = {**first, "event_at": NOON + timedelta(seconds=60), "from_at": NOON + timedelta(seconds=60)}
+    repaired = {**first, "to_at": NOON + timedelta(seconds=10), "repaired_at": NOON + timedelta(hours=1)}
+    lake.write(
+        batches=[batch(NOON, events_in=200, rejects=3)],
+        gaps=[first, second, {**repaired, "repaired_at": None}, repaired],
+    )
+    answer = client.get("/healthz").json()
+    assert answer["warnings"] == ["rejects", "gaps"]
+    gaps, rejects = answer["parts"]["gaps"], answer["parts"]["rejects"]
+    assert (gaps["ok"], gaps["state"], gaps["open"], gaps["seconds"]) == (True, "warning", 2, 90)
+    assert "2026-07-04T12:01:00Z to 2026-07-04T12:01:30Z, host_skipped at ws://one" in gaps["detail"]
+    assert (rejects["ok"], rejects["state"]) == (True, "warning")
+    assert "3 of 200 events of the last batch (1.5%)" in rejects["detail"]
+    told = {
+        f.name: f.samples[0].value
+        for f in text_string_to_metric_families(client.get("/metrics").content.decode())
+        if f.samples
+    }
+    assert told["bluelake_lake_open_gaps"] == 2
+    assert told["bluelake_lake_gap_seconds"] == 90
+    assert told["bluelake_lake_reject_alert"] == 1
+    assert told["bluelake_lake_last_batch_reject_ratio"] == 3 / 200
+
+
+def test_few_rejects_are_no_warning(lake: Lake, client: Client) -> None:
+    lake.write(batches=[batch(NOON, events_in=200, rejects=2)])
+    assert client.get("/healthz").json()["warnings"] == []
+    assert b"bluelake_lake_reject_alert 0.0" in client.get("/metrics").content
 
 
 def test_without_redis_the_api_still_answers(lake: Lake, client: Client) -> None:

@@ -1,0 +1,128 @@
+"""Gaps: spans of time whose events a host did not serve. They are never silent, and a replay of their span closes them.
+
+The table `gaps` only grows: a repair appends the gap's row again with `repaired_at`, and where only a part of it was repaired,
+what is left of it as a gap of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from core.clock import to_datetime, to_us
+from core.settings import Settings
+from lake.duck import connect
+from lake.relations import current_rows
+from lake.store import Store
+from lake.tables import GAPS
+
+APPLICATION = "bluelake-gaps"
+_MEMORY_MB = 64
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One gap: `from_at` to `to_at` (UTC) were not served by `host` because of `cause`; repaired at `repaired_at`, or open."""
+
+    from_at: datetime
+    to_at: datetime
+    host: str
+    cause: str
+    repaired_at: datetime | None
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return (self.to_at - self.from_at).total_seconds()
+
+
+Span = tuple[int, int]
+
+
+def read_gaps(settings: Settings, store: Store) -> list[Gap]:
+    """The gaps of the lake, each in its newest state: the open ones first, then the repaired, each newest first."""
+    if not store.files(GAPS.name):
+        return []
+    with connect(settings, memory_mb=_MEMORY_MB, threads=1) as connection:
+        rows = connection.execute(
+            f"SELECT from_at, to_at, host, cause, repaired_at FROM {current_rows(store, GAPS.name)} "
+            "ORDER BY repaired_at IS NOT NULL, from_at DESC, to_at, host, cause"
+        ).fetchall()
+    return [Gap(*row) for row in rows]
+
+
+def missing_seconds(gaps: Iterable[Gap]) -> float:
+    """How many seconds lie in an open gap; where gaps overlap, once."""
+    total_us, reached = 0, 0
+    for start, end in sorted((to_us(gap.from_at), to_us(gap.to_at)) for gap in gaps if gap.repaired_at is None):
+        total_us += max(end - max(start, reached), 0)
+        reached = max(reached, end)
+    return total_us / 1e6
+
+
+def describe(gaps: Sequence[Gap]) -> str:
+    """The open ones of `gaps` in one line for a person: how many, how long, and the newest with its bounds and cause."""
+    open_ = [gap for gap in gaps if gap.repaired_at is None]
+    if not open_:
+        return f"none open, {len(gaps)} repaired" if gaps else "none"
+    newest = open_[0]
+    return (
+        f"{len(open_)} open, {missing_seconds(open_):,.0f} s in all; the newest is {_rfc3339(newest.from_at)} to "
+        f"{_rfc3339(newest.to_at)}, {newest.cause} at {newest.host}; `bluelake backfill` fetches what a host still has"
+    )
+
+
+def close_gaps(settings: Settings, store: Store, spans: Sequence[Span], tolerance_us: int, now: datetime) -> list[Gap]:
+    """Close the open gaps, or the parts of them, that lie within `spans`. Returns those that are closed, as they were.
+
+    `spans`: of event times that were really had, microseconds since 1970, each reaching `tolerance_us` further on both
+    sides. A part that is no longer than that is not looked for. Raises CommitError, OSError.
+    """
+    closed: list[Gap] = []
+    rows: list[tuple[Span, Gap, datetime | None]] = []
+    for gap in read_gaps(settings, store):
+        if gap.repaired_at is not None:
+            continue
+        whole = (to_us(gap.from_at), to_us(gap.to_at))
+        left = _left(whole, spans, tolerance_us)
+        if left == [whole]:
+            continue
+        closed.append(gap)
+        rows.append((whole, gap, now))
+        rows += [(part, gap, None) for part in left]
+    if rows:
+        version = store.transaction_version(GAPS.name, APPLICATION) + 1
+        store.append(GAPS, _arrow(rows), version, {}, application=APPLICATION)
+    return closed
+
+
+def _left(whole: Span, spans: Sequence[Span], tolerance_us: int) -> list[Span]:
+    """What of `whole` lies in none of `spans`."""
+    left = [whole]
+    for first, last in spans:
+        pieces: list[Span] = []
+        for start, end in left:
+            reaches_start, reaches_end = first - tolerance_us <= start, last + tolerance_us >= end
+            common_us = min(last, end) - max(first, start)
+            if common_us <= (0 if reaches_start and reaches_end else tolerance_us):
+                pieces.append((start, end))
+                continue
+            pieces += [] if reaches_start else [(start, first)]
+            pieces += [] if reaches_end else [(last, end)]
+        left = pieces
+    return left
+
+
+def _arrow(rows: Sequence[tuple[Span, Gap, datetime | None]]) -> pa.Table:
+    columns = []
+    for (start, end), gap, repaired_at in rows:
+        from_at = to_datetime(start)
+        hour = dict(zip(("year", "month", "day", "hour"), f"{from_at:%Y %m %d %H}".split(), strict=True))
+        row = {"event_at": from_at, "from_at": from_at, "to_at": to_datetime(end), "host": gap.host, "cause": gap.cause}
+        columns.append({**row, "repaired_at": repaired_at, **hour})
+    return pa.Table.from_pylist(columns, schema=GAPS.schema)
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
