@@ -16,8 +16,8 @@ from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from core.settings import load_settings
 from core.watermark import Cursor, Watermark, write_watermark
-from ingest.frames import Router
 from ingest.pending import Pending
+from ingest.wire_v1 import WireV1
 
 # Best of some rounds, as in bench/ingest.py.
 ROUNDS = 3
@@ -86,13 +86,13 @@ def measure(folder: Path, frames: Path) -> list[Figure]:
 
 def _fill(url: str, frames: Path, folder: Path) -> int:
     """Put `frames` into the buffer as the ingester does, and into a file a queue. Returns how many there were."""
-    buffer, router, encoder, pending = Buffer(url), Router(2**62), ChunkEncoder(), Pending()
+    buffer, router, encoder, pending = Buffer(url), WireV1(2**62), ChunkEncoder(), Pending()
     files = {}
     count = number = 0
 
     def flush() -> None:
         nonlocal number, pending
-        chunks, cursors = pending.chunks(encoder, 512), {"bench": Cursor(pending.cursor_us() or 0)}
+        chunks, cursors = pending.chunks(encoder, 512), {"bench": pending.cursor() or Cursor(0)}
         buffer.append(number, number + 1, "bench", chunks, cursors, 1, "bench")
         number, pending = number + 1, Pending()
 
@@ -102,7 +102,7 @@ def _fill(url: str, frames: Path, folder: Path) -> int:
             routed = router.route(frame)
             if not isinstance(routed, tuple):
                 raise RuntimeError(f"{routed.reason}: {frame[:200]!r}")
-            queue, time_us = routed
+            queue, _, time_us, _ = routed
             if queue not in files:
                 files[queue] = (folder / f"{queue}.ndjson").open("wb")
             files[queue].write(line)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from core.reasons import RejectReason
+from core.reasons import GapCause, HostFault, RejectReason
 
 MetricType = Literal["counter", "gauge", "histogram"]
 
@@ -56,7 +56,20 @@ INGEST_METRICS = (
         "bluelake_ingest_connections_total", "counter", "Connections opened to a Jetstream host.", ("host",)
     ),
     MetricDefinition("bluelake_ingest_connection_failures_total", "counter", "Connections refused or lost.", ("host",)),
-    MetricDefinition("bluelake_ingest_gaps_total", "counter", "Gaps noticed between a cursor and what was served."),
+    MetricDefinition(
+        "bluelake_ingest_host_faults_total",
+        "counter",
+        "What hosts did wrong, or why they were left.",
+        ("reason",),
+        tuple(HostFault),
+    ),
+    MetricDefinition(
+        "bluelake_ingest_gaps_total",
+        "counter",
+        "Spans that no host served, by cause; all are kept in gaps.",
+        ("cause",),
+        tuple(GapCause),
+    ),
     MetricDefinition(
         "bluelake_ingest_resumes_total",
         "counter",
@@ -65,7 +78,7 @@ INGEST_METRICS = (
         ("redis", "lake", "start"),
     ),
     MetricDefinition("bluelake_ingest_newest_event_seconds", "gauge", "Time of the newest event, seconds since 1970."),
-    MetricDefinition("bluelake_ingest_connected", "gauge", "1 while a host is connected."),
+    MetricDefinition("bluelake_ingest_connected", "gauge", "Hosts that are connected now."),
     MetricDefinition("bluelake_ingest_paused", "gauge", "1 while the buffer has no room and reading has stopped."),
 )
 BUFFER_METRICS = (

@@ -24,6 +24,7 @@ class RejectReason(StrEnum):
     TOO_LARGE = "too_large"
     UNWRITABLE = "unwritable"
     """It has the shape of an event, and DuckDB, Arrow or delta-rs cannot handle a value in it."""
+    TOO_DEEP = "too_deep"
 
 
 class GapCause(StrEnum):
@@ -35,6 +36,40 @@ class GapCause(StrEnum):
     """The host took the cursor and began later all the same."""
     HOST_SKIPPED = "host_skipped"
     """The host's times jumped forward while it was being read."""
+    FRAME_TOO_LARGE = "frame_too_large"
+    """A frame was larger than can be received and had to be skipped."""
+
+
+class HostFault(StrEnum):
+    """What a Jetstream host did wrong, or why it was left. None of them is fatal: the stream goes on elsewhere or again."""
+
+    UNREACHABLE = "unreachable"
+    """No connection, no answer, or no websocket handshake."""
+    REFUSED = "refused"
+    """HTTP 4xx at the upgrade."""
+    UNAVAILABLE = "unavailable"
+    """HTTP 5xx at the upgrade, or 429."""
+    WRONG_SUBPROTOCOL = "wrong_subprotocol"
+    CURSOR_TOO_OLD = "cursor_too_old"
+    """The host no longer has what follows the sequence number; it is asked by time."""
+    UNKNOWN_DICTIONARY = "unknown_dictionary"
+    """The host does not take the compression dictionary that it gave."""
+    NO_DICTIONARY = "no_dictionary"
+    """The host has none, or gave something else; it is read without compression."""
+    BAD_COMPRESSION = "bad_compression"
+    """A frame does not decompress, or to more than is accepted; the host is read without compression."""
+    ERROR_FRAME = "error_frame"
+    """The host ended the stream with an error."""
+    FRAME_TOO_LARGE = "frame_too_large"
+    """A frame larger than can be received; it is skipped, and a gap."""
+    CLOSED = "closed"
+    """The connection ended, whoever is to blame."""
+    SILENT = "silent"
+    """The connection was open, and nothing came."""
+    SLOW = "slow"
+    """The host served less than its share of the network's usual rate."""
+    GAP = "gap"
+    """The host did not serve a span of time, and another one was tried for it."""
 
 
 class Anomaly(StrEnum):

@@ -25,16 +25,23 @@ FIRST_RETRY_SECONDS = 0.2
 LAST_RETRY_SECONDS = 10.0
 # How often the buffer's depth is looked at.
 ROOM_CHECK_SECONDS = 1.0
+_STARTED_US = now_us()
+_STARTED_MONOTONIC = time.monotonic()
 
 
 class Flusher:
-    """Keeps the number of the last flush and the cursors that go with it.
+    """Keeps the number of the last flush and the cursors that go with it. Flushes of several hosts follow one another.
+
+    `horizon_us`: up to when everything is in Redis, or noted as a gap, whoever served it (microseconds since 1970; 0: there
+    is nothing yet). `is_stuck`: a flush waits for Redis or for room.
 
     Redis is the authority: `resume` takes over where Redis, or if that is empty the lake, stands; `flush` raises
     FlushConflictError once Redis stands anywhere else.
     """
 
-    def __init__(self, settings: Settings, buffer: Buffer, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, buffer: Buffer, metrics: Metrics, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+        self._lock = asyncio.Lock()
         self._settings = settings
         self._buffer = buffer
         self._metrics = metrics
@@ -43,6 +50,8 @@ class Flusher:
         self.continues = 0
         self.number = 0
         self.cursors: dict[str, Cursor] = {}
+        self.horizon_us = 0
+        self.is_stuck = False
         self._unsure = False
         self._room_checked = 0.0
         self.writer = uuid.uuid4().hex
@@ -68,6 +77,7 @@ class Flusher:
         self.cursors = dict(state.cursors if source == "redis" else watermark.cursors)
         if not self.cursors:
             source = "start"
+        self.horizon_us = self.newest_cursor_us() or 0
         self._metrics.counter("bluelake_ingest_resumes_total").labels(source).inc()
         return source
 
@@ -81,37 +91,44 @@ class Flusher:
         A host whose clock runs ahead must not make another one skip what is still to come.
         """
         newest = max((cursor.time_us for cursor in self.cursors.values()), default=None)
-        return None if newest is None else min(newest, now_us())
+        return None if newest is None else min(newest, self.clock_us())
 
-    async def flush(self, pending: Pending, host: str, stopping: asyncio.Event) -> None:
+    @staticmethod
+    def clock_us() -> int:
+        """The time now, microseconds since 1970; it goes on when the machine's clock is set back."""
+        return max(now_us(), _STARTED_US + int((time.monotonic() - _STARTED_MONOTONIC) * 1e6))
+
+    async def flush(self, pending: Pending, host: str) -> None:
         """Write `pending`, waiting as long as there is no room or no Redis.
 
         Raises FlushConflictError if Redis has moved on, BufferUnavailableError if it stays away while stopping.
         """
-        cursor_us = pending.cursor_us()
-        if cursor_us is not None:
-            self.cursors[host] = Cursor(cursor_us)
-        delay = FIRST_RETRY_SECONDS
-        while True:
-            try:
-                await self._wait_for_room(stopping)
-                await asyncio.to_thread(self._write, pending, host)
-                break
-            except (BufferUnavailableError, BufferFullError) as error:
-                self._unsure = self._unsure or isinstance(error, BufferUnavailableError)
-                self._complain(error)
-                if stopping.is_set():
-                    raise
-                await asyncio.sleep(delay * random.uniform(0.8, 1.2))
-                delay = min(delay * 2, LAST_RETRY_SECONDS)
-        self._flushed(pending)
+        async with self._lock:
+            cursors = dict(self.cursors)
+            if (cursor := pending.cursor()) is not None:
+                # Nothing has been followed beyond now, whatever the host's clock says.
+                cursors[host] = Cursor(min(cursor.time_us, self.clock_us()), cursor.seq)
+            delay = FIRST_RETRY_SECONDS
+            while True:
+                try:
+                    await self._wait_for_room()
+                    await asyncio.to_thread(self._write, pending, host, cursors)
+                    break
+                except (BufferUnavailableError, BufferFullError) as error:
+                    self._unsure = self._unsure or isinstance(error, BufferUnavailableError)
+                    self._complain(error)
+                    if self._stopping.is_set():
+                        raise
+                    await asyncio.sleep(delay * random.uniform(0.8, 1.2))
+                    delay = min(delay * 2, LAST_RETRY_SECONDS)
+            self._flushed(pending, cursors)
 
-    def _write(self, pending: Pending, host: str) -> None:
+    def _write(self, pending: Pending, host: str, cursors: dict[str, Cursor]) -> None:
         crash_point("before-flush")
         started = time.perf_counter()
         chunks = pending.chunks(self._encoder, self._settings.flush_events)
         try:
-            self._buffer.append(self.continues, self.number, host, chunks, self.cursors, now_us(), self.writer)
+            self._buffer.append(self.continues, self.number, host, chunks, cursors, now_us(), self.writer)
             crash_point("after-flush-before-answer")
         except FlushConflictError as error:
             # After a time-out nobody knows whether the flush was written; its number and writer tell.
@@ -119,16 +136,17 @@ class Flusher:
                 raise
         self._metrics.histogram("bluelake_ingest_flush_seconds").observe(time.perf_counter() - started)
 
-    async def _wait_for_room(self, stopping: asyncio.Event) -> None:
+    async def _wait_for_room(self) -> None:
         if time.monotonic() - self._room_checked < ROOM_CHECK_SECONDS:
             return
         paused = self._metrics.gauge("bluelake_ingest_paused")
-        while not stopping.is_set():
+        while not self._stopping.is_set():
             depth = await asyncio.to_thread(self._buffer.depth)
             held = sum(queue.size_bytes for queue in depth.values())
             if held < self._high_water_bytes:
                 break
             paused.set(1)
+            self.is_stuck = True
             log.warning("the buffer holds %d MB, its high-water mark: reading stops until it is drained", held // 10**6)
             report(self._settings, "ingest", ok=False, state="paused", message=f"the buffer is full ({held} bytes)")
             await asyncio.sleep(1)
@@ -136,10 +154,14 @@ class Flusher:
         self._room_checked = time.monotonic()
 
     def _complain(self, error: Exception) -> None:
+        self.is_stuck = True
         log.error("%s; nothing is lost, trying again", error)
         report(self._settings, "ingest", ok=False, state="waiting", message=str(error))
 
-    def _flushed(self, pending: Pending) -> None:
+    def _flushed(self, pending: Pending, cursors: dict[str, Cursor]) -> None:
+        self.cursors = cursors
+        self.horizon_us = max(self.horizon_us, self.newest_cursor_us() or 0)
+        self.is_stuck = False
         self.continues, self.number = self.number, self.number + 1
         self._unsure = False
         for queue, frames in pending.frames.items():

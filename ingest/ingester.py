@@ -1,4 +1,4 @@
-"""The ingester: from host to host, from flush to flush, until it is told to stop."""
+"""The ingester: from flush to flush, over one or several hosts at once, until it is told to stop."""
 
 import asyncio
 import contextlib
@@ -7,40 +7,43 @@ import random
 import time
 
 from buffer.client import Buffer
-from buffer.errors import BufferUnavailableError, FlushConflictError
-from core.clock import now_us, to_datetime
+from buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
+from core.clock import now_us
 from core.metrics import Metrics
-from core.reasons import GapCause
 from core.settings import Settings
 from core.status import report
-from ingest.errors import HostError
 from ingest.flusher import Flusher
-from ingest.jetstream import host_name, open_stream
-from ingest.session import Session
+from ingest.follower import Follower
+from ingest.gaps import Gaps
+from ingest.hosts import Hosts, Trial
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
-LAST_RETRY_SECONDS = 30.0
+LAST_RETRY_SECONDS = 10.0
 # Another ingester whose last flush is younger than this is alive; two would only undo each other's work.
 STANDBY_SECONDS = 5.0
 REPORT_SECONDS = 5.0
+CHECK_SECONDS = 0.1
 
 
 class Ingester:
-    """Follows the network through one Jetstream host at a time."""
+    """Follows the network through as many hosts at a time as BLUELAKE_HOSTS_COMPARED says."""
 
     def __init__(self, settings: Settings, buffer: Buffer, metrics: Metrics) -> None:
         self._settings = settings
         self._buffer = buffer
-        self._metrics = metrics
-        self._flusher = Flusher(settings, buffer, metrics)
         self._stopping = asyncio.Event()
-        self._turn = 0
-        self._last_frame_at = time.monotonic()
-        self._resumed = False
-        self._received = 0
+        self._flusher = Flusher(settings, buffer, metrics, self._stopping)
+        self._hosts = Hosts(settings, self._flusher)
+        gaps = Gaps(settings, self._hosts, self._flusher)
+        self._followers = [
+            Follower(settings, self._flusher, metrics, self._hosts, gaps, self._stopping)
+            for _ in range(self._hosts.compared)
+        ]
+        self._started_at = time.monotonic()
         self._unflushed = False
+        self._is_following = False
 
     def stop(self) -> None:
         """Stop reading; everything received is flushed before `run` returns."""
@@ -48,34 +51,29 @@ class Ingester:
 
     async def run(self, exit_when_idle_seconds: float | None = None) -> None:
         """Follow the network until `stop`, or until nothing has come for `exit_when_idle_seconds`."""
-        idle = asyncio.create_task(self._watch_idleness(exit_when_idle_seconds))
+        beside = [
+            asyncio.create_task(self._watch_idleness(exit_when_idle_seconds)),
+            asyncio.create_task(self._report()),
+        ]
         delay = FIRST_RETRY_SECONDS
         try:
             while not self._stopping.is_set():
-                url = self._settings.jetstream_urls[self._turn % len(self._settings.jetstream_urls)]
-                received = 0
                 try:
                     await self._resume()
-                    received = await self._follow(url)
+                    delay = FIRST_RETRY_SECONDS
+                    await self._follow_all()
                 except FlushConflictError as error:
                     log.warning("%s; resuming from there", error)
-                    self._resumed = False
                     await self._stand_by()
-                except BufferUnavailableError as error:
+                except (BufferUnavailableError, BufferFullError) as error:
                     log.error("%s; nothing is lost, trying again", error)
                     self._unflushed = self._stopping.is_set()
                     self._say(ok=False, state="waiting", message=str(error))
-                    self._resumed = False
-                except HostError as error:
-                    received = self._received
-                    self._turn += 1
-                    self._metrics.counter("bluelake_ingest_connection_failures_total").labels(host_name(url)).inc()
-                    log.warning("%s; next host in %.1f s", error, delay)
-                    self._say(ok=False, state="disconnected", message=str(error))
-                delay = FIRST_RETRY_SECONDS if received else min(delay * 2, LAST_RETRY_SECONDS)
                 await self._pause(delay * random.uniform(0.5, 1.0))
+                delay = min(delay * 2, LAST_RETRY_SECONDS)
         finally:
-            idle.cancel()
+            for task in beside:
+                task.cancel()
         rest = (
             "what was received last was not flushed and will be fetched again" if self._unflushed else "all is flushed"
         )
@@ -83,75 +81,45 @@ class Ingester:
         self._say(ok=True, state="stopped", message=f"stopped; {rest}")
 
     async def _resume(self) -> None:
-        if self._resumed:
-            return
         source = await asyncio.to_thread(self._flusher.resume)
+        self._hosts.trial = Trial()
         log.info("continuing from %s at flush %d", source, self._flusher.number)
-        self._resumed = True
 
-    async def _follow(self, url: str) -> int:
-        """Read one host until it ends, the ingester is stopped or a flush conflicts. Returns the events received."""
-        cursor_us, expected_us = self._cursor()
-        host = host_name(url)
-        self._received = 0
-        async with open_stream(url, cursor_us) as stream:
-            self._metrics.counter("bluelake_ingest_connections_total").labels(host).inc()
-            self._metrics.gauge("bluelake_ingest_connected").set(1)
-            log.info("connected to %s, from %s", host, to_datetime(cursor_us).isoformat())
-            session = Session(self._settings, self._flusher, self._metrics, host, self._stopping)
+    async def _follow_all(self) -> None:
+        """Let all followers follow, until told to stop. One that ends otherwise ends all, and raises why."""
+        tasks = [asyncio.create_task(follower.run()) for follower in self._followers]
+        self._is_following = True
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            self._is_following = False
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        errors = [result for result in results if isinstance(result, Exception)]
+        for error in sorted(errors, key=lambda error: not isinstance(error, FlushConflictError)):
+            raise error
 
-            def check_gap(first_us: int) -> None:
-                if expected_us is not None and first_us - expected_us > self._settings.gap_seconds * 1e6:
-                    log.error("%s serves from %s on: a gap", host, to_datetime(first_us).isoformat())
-                    session.add_gap(expected_us, first_us, GapCause.REPLAY_STARTS_LATE)
-
-            read = asyncio.create_task(session.read(stream, check_gap))
-            tasks = [
-                read,
-                asyncio.create_task(session.tick()),
-                asyncio.create_task(self._watch(session, host)),
-                asyncio.create_task(self._stopping.wait()),
-            ]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                self._metrics.gauge("bluelake_ingest_connected").set(0)
-                self._received = session.received
-            errors = [task.exception() for task in done if not task.cancelled() and task.exception() is not None]
-            conflict = next((error for error in errors if isinstance(error, FlushConflictError)), None)
-            if conflict is None:
-                await session.finish(stream)
-            for error in (conflict, *errors):
-                if error is not None:
-                    raise error
-        return session.received
-
-    def _cursor(self) -> tuple[int, int | None]:
-        """The cursor to ask for, and the time up to which everything is here already (None on the first run)."""
-        newest = self._flusher.newest_cursor_us()
-        if newest is None:
-            return self._flusher.start_us(), None
-        return newest - int(self._settings.rewind_seconds * 1e6), newest
-
-    async def _watch(self, session: Session, host: str) -> None:
-        """Tell how the ingester is, every few seconds."""
-        seen = -1
-        reported = 0.0
+    async def _report(self) -> None:
+        """Tell which hosts are being read whenever that changes, and every few seconds."""
+        told: list[str] = []
+        told_at = 0.0
         while True:
-            if session.received != seen:
-                seen, self._last_frame_at = session.received, time.monotonic()
-            if time.monotonic() - reported >= REPORT_SECONDS:
-                reported = time.monotonic()
-                self._say(ok=True, state="connected", message=f"{host}, {session.received} events in this connection")
-            await asyncio.sleep(0.1)
+            hosts = [follower.host for follower in self._followers if follower.host]
+            due = hosts != told or time.monotonic() - told_at >= REPORT_SECONDS
+            if due and self._is_following and not self._flusher.is_stuck:
+                told, told_at = hosts, time.monotonic()
+                received = sum(follower.received for follower in self._followers)
+                troubles = [follower.trouble for follower in self._followers if not follower.host]
+                message = "; ".join([*hosts, *troubles, f"{received} events since the start"])
+                self._say(ok=bool(hosts), state="connected" if hosts else "disconnected", message=message)
+            await asyncio.sleep(CHECK_SECONDS)
 
     async def _watch_idleness(self, limit_seconds: float | None) -> None:
         while limit_seconds is not None:
-            await asyncio.sleep(0.1)
-            if time.monotonic() - self._last_frame_at >= limit_seconds:
+            await asyncio.sleep(CHECK_SECONDS)
+            last = max(self._started_at, *(follower.last_received_at for follower in self._followers))
+            if time.monotonic() - last >= limit_seconds:
                 log.info("nothing came for %.1f s: stopping, as asked", limit_seconds)
                 self.stop()
                 return

@@ -1,17 +1,41 @@
-"""One connection to a Jetstream host on the v1 wire."""
+"""Opening a connection to a Jetstream host, on the wire that it speaks."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, NegotiationError
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
 
+from core.reasons import HostFault
+from core.watermark import Cursor
+from ingest import wire_v1, wire_v2
 from ingest.errors import HostError
-from ingest.frames import WANTED_COLLECTIONS
+from ingest.frames import Wire, WireName
 from ingest.receive import LARGEST_MESSAGE_BYTES, FrameStream
 
 OPEN_TIMEOUT_SECONDS = 15
+LONGEST_RETRY_AFTER_SECONDS = 300.0
+_FAULT_OF_ERROR = {
+    "CursorTooOld": HostFault.CURSOR_TOO_OLD,
+    "UnknownZstdDictionary": HostFault.UNKNOWN_DICTIONARY,
+}
+_PATHS: dict[WireName, str] = {"v1": wire_v1.PATH, "v2": wire_v2.PATH}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a host is asked for: from where on, on which wire, and with which compression dictionary (None: plain)."""
+
+    url: str
+    wire: Wire
+    position: Cursor
+    dictionary_id: int | None = None
 
 
 def host_name(url: str) -> str:
@@ -19,34 +43,63 @@ def host_name(url: str) -> str:
     return urlsplit(url).netloc
 
 
-def subscription_url(url: str, cursor_us: int | None) -> str:
-    """`url` with the wanted collections and, unless None, the cursor, beside what it already asks for."""
+def wire_of_path(url: str) -> WireName | None:
+    """Which wire a URL's path is of; None for a URL without one, whose host has to be asked."""
+    path = urlsplit(url).path.rstrip("/")
+    if not path:
+        return None
+    return "v2" if path.endswith(wire_v2.LEXICON) else "v1"
+
+
+def with_path(url: str, wire: WireName) -> str:
+    """`url` with the wire's usual path, where it has none."""
     parts = urlsplit(url)
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name not in ("cursor", "wantedCollections")]
-    query += [("wantedCollections", collection) for collection in WANTED_COLLECTIONS]
-    if cursor_us is not None:
-        query.append(("cursor", str(cursor_us)))
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    return url if parts.path.rstrip("/") else urlunsplit(parts._replace(path=_PATHS[wire]))
 
 
 @asynccontextmanager
-async def open_stream(url: str, cursor_us: int | None) -> AsyncIterator[FrameStream]:
-    """A connection that serves events from `cursor_us` on. Raises HostError."""
+async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
+    """A connection that serves what is asked for. Raises HostError."""
+    host, wire = host_name(request.url), request.wire
+    wanted = None if wire.subprotocol is None else [Subprotocol(wire.subprotocol)]
     try:
         connection = await connect(
-            subscription_url(url, cursor_us),
+            wire.subscription_url(with_path(request.url, wire.name), request.position, request.dictionary_id),
             compression=None,
             max_size=LARGEST_MESSAGE_BYTES,
             create_connection=FrameStream,
+            subprotocols=wanted,
             open_timeout=OPEN_TIMEOUT_SECONDS,
             close_timeout=1,
+            # While reading is paused no answer to a ping would be seen; a host that is silent is left anyway.
+            ping_interval=None,
         )
     except InvalidStatus as error:
-        raise HostError(f"{host_name(url)} refused with HTTP {error.response.status_code}") from error
+        raise _refusal(host, error.response) from error
+    except NegotiationError as error:
+        raise HostError(HostFault.WRONG_SUBPROTOCOL, f"{host} speaks another subprotocol: {error}") from error
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-        raise HostError(f"{host_name(url)} cannot be reached: {error}") from error
+        raise HostError(HostFault.UNREACHABLE, f"{host} cannot be reached: {error}") from error
     assert isinstance(connection, FrameStream)
     try:
+        if connection.subprotocol != wire.subprotocol:
+            raise HostError(HostFault.WRONG_SUBPROTOCOL, f"{host} does not speak {wire.subprotocol}")
         yield connection
     finally:
         await connection.close()
+
+
+def _refusal(host: str, response: Response) -> HostError:
+    """What an HTTP answer in place of a websocket means."""
+    status, name, message = response.status_code, "", ""
+    with contextlib.suppress(msgspec.DecodeError, RecursionError):
+        body = msgspec.json.decode(bytes(response.body or b""), type=dict[str, object])
+        name, message = str(body.get("error", "")), str(body.get("message", ""))[:200]
+    fault = HostFault.UNAVAILABLE if status >= 500 or status == 429 else HostFault.REFUSED
+    if status == 400:
+        fault = _FAULT_OF_ERROR.get(name, fault)
+    retry_after = 0.0
+    if fault is HostFault.UNAVAILABLE and (seconds := response.headers.get("Retry-After", "")).isdecimal():
+        retry_after = min(float(seconds), LONGEST_RETRY_AFTER_SECONDS)
+    told = f": {name} {message}".rstrip() if name else ""
+    return HostError(fault, f"{host} refused with HTTP {status}{told}", status=status, retry_after_seconds=retry_after)

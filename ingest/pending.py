@@ -7,6 +7,7 @@ import msgspec
 
 from buffer.chunks import Chunk, ChunkEncoder
 from core.reasons import RejectReason
+from core.watermark import Cursor
 
 # Queues of the ingester's own notices.
 OWN_QUEUES = frozenset({"gaps", "rejects"})
@@ -27,15 +28,18 @@ class Pending:
     def __init__(self) -> None:
         self.frames: defaultdict[str, list[bytes]] = defaultdict(list)
         self.times: defaultdict[str, list[int]] = defaultdict(list)
+        self.seqs: list[int] = []
         self.large_bytes = 0
 
-    def add(self, queue: str, frame: bytes, time_us: int) -> int:
-        """Take one frame. Returns how many its queue now has."""
+    def add(self, queue: str, frame: bytes, time_us: int, seq: int | None = None) -> int:
+        """Take one frame, on v2 with its sequence number. Returns how many its queue now has."""
         if len(frame) > LARGE_BYTES:
             self.large_bytes += len(frame)
         frames = self.frames[queue]
         frames.append(frame)
         self.times[queue].append(time_us)
+        if seq is not None:
+            self.seqs.append(seq)
         return len(frames)
 
     @property
@@ -48,11 +52,12 @@ class Pending:
         """Whether nothing is pending."""
         return not self.frames
 
-    def cursor_us(self) -> int | None:
-        """Where to resume once this is flushed: the median time of the busiest queue's last frames. None without any."""
+    def cursor(self) -> Cursor | None:
+        """Where to resume once this is flushed: the median time of the busiest queue's last frames, and the median of the
+        last sequence numbers. None without any frame."""
         times = max((times for queue, times in self.times.items() if queue not in OWN_QUEUES), key=len, default=[])
-        sample = sorted(times[-CURSOR_SAMPLE:])
-        return sample[len(sample) // 2] if sample else None
+        sample, seqs = sorted(times[-CURSOR_SAMPLE:]), sorted(self.seqs[-CURSOR_SAMPLE:])
+        return Cursor(sample[len(sample) // 2], seqs[len(seqs) // 2] if seqs else None) if sample else None
 
     def chunks(self, encoder: ChunkEncoder, chunk_events: int) -> list[Chunk]:
         """All that is pending, as chunks of at most `chunk_events` events."""

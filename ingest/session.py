@@ -1,18 +1,23 @@
 """Reading one connection: frames into what is pending, what is pending into flushes."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 
 from core.clock import now_us
 from core.metrics import Metrics
-from core.reasons import GapCause, RejectReason
+from core.reasons import GapCause, HostFault, RejectReason
 from core.settings import Settings
+from ingest.compression import Inflater
+from ingest.continuity import Continuity, Hole
 from ingest.errors import HostError
 from ingest.flusher import Flusher
-from ingest.frames import Rejected, Router
+from ingest.frames import Notice, Rejected, Routed, Wire
 from ingest.pending import Pending, reject_notice
 from ingest.receive import FrameStream
 
@@ -21,72 +26,151 @@ log = logging.getLogger(__name__)
 # This much in large frames is flushed whatever the counts say.
 FLUSH_BYTES = 8 << 20
 
+# Tells the bounds of the gap that a hole is, or None where others fill it; raises HostError to leave the host for it.
+Judge = Callable[[Hole], Awaitable[tuple[int, int] | None]]
+
 
 class Session:
     """One connection's frames on their way to Redis.
 
     One flush is under way at a time. The reader goes on meanwhile, and waits as soon as the next flush is due too: that is
     the back-pressure, which the socket passes on to the host.
+
+    `received`: events and rejects so far. `doubt`: the hole at which it waits, if any. `waiting_since`: since when the reader
+    has waited for the host (monotonic seconds), None while it works. `blocked_seconds`: how long it has waited for flushes.
     """
 
     def __init__(
-        self, settings: Settings, flusher: Flusher, metrics: Metrics, host: str, stopping: asyncio.Event
+        self,
+        settings: Settings,
+        flusher: Flusher,
+        metrics: Metrics,
+        host: str,
+        wire: Wire,
+        continuity: Continuity,
+        judge: Judge,
+        inflater: Inflater | None = None,
     ) -> None:
         self._settings = settings
         self._flusher = flusher
         self._metrics = metrics
         self._host = host
-        self._stopping = stopping
+        self._wire = wire
+        self._inflater = inflater
         self._pending = Pending()
         self._flush_task: asyncio.Task[None] | None = None
-        self._router = Router(self._latest_us())
         self._largest_frame = settings.max_frame_mb * 1_000_000
         self._unplaced: Iterator[bytes] = iter(())
-        self._on_first: Callable[[int], None] = lambda first_us: None
-        self._placed = False
+        self._continuity = continuity
+        self._judge = judge
+        self._passing = asyncio.Lock()
+        self._is_broken = False
         self.received = 0
+        self.doubt: Hole | None = None
+        self.waiting_since: float | None = None
+        self.blocked_seconds = 0.0
+        self._move_latest()
 
-    def _latest_us(self) -> int:
-        return now_us() + int(self._settings.future_seconds * 1e6)
+    @property
+    def last_us(self) -> int:
+        """The time of the last event that was placed, microseconds since 1970; 0 before the first."""
+        return self._continuity.last_us
 
-    async def read(self, stream: FrameStream, on_first: Callable[[int], None]) -> None:
-        """Read until the connection ends. `on_first` is called with the time of the first event.
+    def _move_latest(self) -> None:
+        self._wire.latest_us = self._flusher.clock_us() + int(self._settings.future_seconds * 1e6)
 
-        Raises HostError when the connection ends, FlushConflictError when Redis has moved on. What has been received by
-        then is not lost: `finish` flushes it.
+    async def read(self, stream: FrameStream) -> None:
+        """Read until the connection ends.
+
+        Raises HostError when the connection ends or has to, FlushConflictError when Redis has moved on. What has been
+        received by then is not lost: `finish` flushes it.
         """
-        self._on_first = on_first
-        flush_events = self._settings.flush_events
         try:
             while True:
+                self.waiting_since = time.monotonic()
                 self._unplaced = iter(await stream.take())
-                for frame in self._unplaced:
-                    if self._place(frame) >= flush_events:
-                        await self.start_flush()
+                self.waiting_since = None
+                while self._place():
+                    if self._continuity.hole is not None:
+                        await self._pass(self._continuity.hole)
+                    else:
+                        await self._start_due_flush()
         except ConnectionClosed as error:
-            raise HostError(f"{self._host} closed the connection: {error}") from error
+            too_large = error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG
+            fault = HostFault.FRAME_TOO_LARGE if too_large else HostFault.CLOSED
+            raise HostError(fault, f"{self._host} closed the connection: {error}") from error
 
-    def _place(self, frame: bytes) -> int:
-        """Put one frame into its queue. Returns how many that now has, or enough for a flush if memory asks for one."""
-        routed = self._router.route(frame)
-        if type(routed) is not tuple or len(frame) > self._largest_frame:
-            self._reject(frame, routed)
-            return 0
-        queue, time_us = routed
-        if not self._placed:
-            self._placed = True
-            self._on_first(time_us)
-        self.received += 1
-        pending = self._pending
-        count = pending.add(queue, frame, time_us)
-        return count if pending.large_bytes < FLUSH_BYTES else self._settings.flush_events
+    def _place(self) -> bool:
+        """Put frames into their queues. Returns whether it stopped for a flush or a hole, before all were placed."""
+        route, inflater, largest = self._wire.route, self._inflater, self._largest_frame
+        continuity, pending, flush_events = self._continuity, self._pending, self._settings.flush_events
+        add, events, time_us, ahead_us = pending.add, 0, continuity.last_us, continuity.ahead_us()
+        try:
+            for message in self._unplaced:
+                frame = message if inflater is None else inflater.inflate(message)
+                routed = route(frame)
+                if type(routed) is not tuple or len(frame) > largest:
+                    self._set_aside(frame, routed)
+                    continue
+                if routed[2] > ahead_us:
+                    continuity.note(events, time_us)
+                    self.received += events
+                    events = 0
+                    if not continuity.admit(routed):
+                        ahead_us = -1
+                        if continuity.hole is not None:
+                            return True
+                        continue
+                    self._release()
+                    ahead_us = routed[2] + continuity.gap_us
+                queue, frame, time_us, seq = routed
+                events += 1
+                if add(queue, frame, time_us, seq) >= flush_events or pending.large_bytes >= FLUSH_BYTES:
+                    return True
+            return False
+        except HostError:
+            self._is_broken = True
+            raise
+        finally:
+            self.received += events
+            continuity.note(events, time_us)
+
+    def _release(self) -> None:
+        """Place the events that were held back."""
+        for queue, frame, time_us, seq in self._continuity.release():
+            self._pending.add(queue, frame, time_us, seq)
+            self.received += 1
+
+    async def _pass(self, hole: Hole) -> None:
+        """Have a hole judged, note the gap if it is one, and go on behind it."""
+        async with self._passing:
+            if self._continuity.hole is not hole:
+                return
+            # What came before it counts for others' holes too.
+            await self.start_flush()
+            await self.settle()
+            self.doubt = hole
+            bounds = await self._judge(hole)
+            self.doubt = None
+            if bounds is not None:
+                self.add_gap(*bounds, hole.cause)
+            self._continuity.cross()
+            self._release()
 
     async def tick(self) -> None:
         """Flush every `flush_seconds`, until cancelled. Raises what a flush raised."""
         while True:
             await asyncio.sleep(self._settings.flush_seconds)
-            self._router.latest_us = self._latest_us()
+            self._move_latest()
             await self.start_flush()
+            self._continuity.confirm()
+            if self._continuity.hole is not None:
+                await self._pass(self._continuity.hole)
+
+    async def _start_due_flush(self) -> None:
+        started = time.monotonic()
+        await self.start_flush()
+        self.blocked_seconds += time.monotonic() - started
 
     async def start_flush(self) -> None:
         """Begin a flush of what is pending, after the one that is under way. Raises what that one raised."""
@@ -94,7 +178,7 @@ class Session:
         if self._pending.is_empty:
             return
         pending, self._pending = self._pending, Pending()
-        self._flush_task = asyncio.create_task(self._flusher.flush(pending, self._host, self._stopping))
+        self._flush_task = asyncio.create_task(self._flusher.flush(pending, self._host))
 
     async def settle(self) -> None:
         """Wait for the flush that is under way, if any. Raises what it raised."""
@@ -105,19 +189,36 @@ class Session:
                 self._flush_task = None
 
     async def finish(self, stream: FrameStream) -> None:
-        """Flush all that has been received from `stream`. Raises what a flush raises."""
-        for frame in (*self._unplaced, *stream.take_now()):
-            self._place(frame)
+        """Flush all that has been received from `stream`, up to a hole or to what cannot be read. Raises what a flush raises."""
+        with contextlib.suppress(HostError):
+            for frames in (self._unplaced, stream.take_now()):
+                self._unplaced = iter(frames)
+                while not self._is_broken and self._continuity.hole is None and self._place():
+                    pass
         await self.start_flush()
         await self.settle()
 
+    async def abandon(self) -> None:
+        """Let go of what is pending: Redis has moved on, and it will be fetched again."""
+        if self._flush_task is not None:
+            await asyncio.gather(self._flush_task, return_exceptions=True)
+            self._flush_task = None
+
     def add_gap(self, from_us: int, to_us: int, cause: GapCause) -> None:
-        """Note a span that the host did not serve; it goes to the lake with the next flush."""
+        """Note a span that no host served; it goes to the lake with the next flush."""
         notice: dict[str, object] = {"from_us": from_us, "to_us": to_us, "host": self._host, "cause": cause.value}
         self._pending.add_notice("gaps", notice, from_us)
-        self._metrics.counter("bluelake_ingest_gaps_total").inc()
+        self._metrics.counter("bluelake_ingest_gaps_total").labels(cause.value).inc()
 
-    def _reject(self, frame: bytes, routed: tuple[str, int] | Rejected) -> None:
+    def _set_aside(self, frame: bytes, routed: Routed | Rejected | Notice) -> None:
+        """What is no event: keep it, or heed it. Raises HostError for a host's own error."""
+        if isinstance(routed, Notice):
+            log.warning("%s says %s: %s", self._host, routed.name, routed.message)
+            if routed.is_error:
+                raise HostError(HostFault.ERROR_FRAME, f"{self._host} ended the stream: {routed.name} {routed.message}")
+            if routed.name == "OutdatedCursor":
+                self._continuity.is_outdated = True
+            return
         reason = routed.reason if isinstance(routed, Rejected) else RejectReason.TOO_LARGE
         self._metrics.counter("bluelake_ingest_rejects_total").labels(reason.value).inc()
         received_us = now_us()

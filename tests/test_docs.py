@@ -63,6 +63,8 @@ def type_name(field: FieldInfo) -> str:
     if isinstance(field.default, tuple):
         return TYPES["tuple"]
     kinds = get_args(field.annotation) or (field.annotation,)
+    if isinstance(kinds[0], str):
+        return TYPES["str"]
     return next(TYPES[kind.__name__] for kind in kinds if isinstance(kind, type) and kind is not type(None))
 
 

@@ -5,14 +5,20 @@ import json
 import pytest
 
 from core.reasons import RejectReason, diagnose_syntax
-from ingest.frames import EARLIEST_US, Rejected, Router
+from ingest.frames import EARLIEST_US, Rejected
+from ingest.wire_v1 import WireV1
 from tests.conftest import NOON_US, commit_frame
 
 LATEST_US = NOON_US + 1_000_000
 
 
 def route(frame: bytes) -> tuple[str, int] | Rejected:
-    return Router(LATEST_US).route(frame)
+    routed = WireV1(LATEST_US).route(frame)
+    if isinstance(routed, Rejected):
+        return routed
+    queue, stored, time_us, seq = routed
+    assert (stored, seq) == (frame, None)
+    return queue, time_us
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,8 @@ def test_identity_and_account_events_share_a_queue(kind: str) -> None:
         (commit_frame(time_us=10**30), "time_in_future"),
         (commit_frame(time_us=EARLIEST_US - 1), "time_out_of_range"),
         (commit_frame(time_us=-1), "time_out_of_range"),
-        (b"[" * 100_000, "not_json"),
+        (b"[" * 100_000, "too_deep"),
+        (commit_frame().replace(b'"createdAt"', b'"x":' + b"[" * 5_000 + b"]" * 5_000 + b',"createdAt"'), "too_deep"),
     ],
 )
 def test_what_is_wrong_with_a_frame(frame: bytes, reason: str) -> None:
@@ -96,7 +103,7 @@ def test_why_text_cannot_be_stored(frame: bytes, reason: RejectReason) -> None:
 
 
 def test_every_real_frame_finds_its_queue(real_frames: list[bytes]) -> None:
-    router = Router(2**62)
+    router = WireV1(2**62)
     found = [router.route(frame) for frame in real_frames]
     counts: dict[object, int] = {}
     for routed in found:

@@ -2,97 +2,21 @@
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 import redis as redis_client
 from prometheus_client import CollectorRegistry
 
-from buffer.chunks import decode_chunk
 from buffer.client import Buffer
-from core.clock import now_us
 from core.errors import CorruptStateError
-from core.metrics import INGEST_METRICS, QUEUE_NAMES, Metrics
+from core.metrics import INGEST_METRICS, Metrics
 from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
 from ingest.frames import WANTED_COLLECTIONS
 from ingest.ingester import Ingester
 from tests.conftest import RedisServer, commit_frame
 from tests.ingest.jetstream_host import jetstream_host
-
-START_US = now_us() - 60_000_000
-REWIND_SECONDS = 2
-
-
-def frames(first: int, count: int) -> list[bytes]:
-    """`count` likes, a hundredth of a second apart, numbered from `first`."""
-    return [
-        commit_frame(rkey=f"3k{number:05d}", rev=number, time_us=START_US + number * 10_000)
-        for number in range(first, first + count)
-    ]
-
-
-def held(buffer: Buffer) -> list[bytes]:
-    """Every frame in the queues of events, in order, once a delivery."""
-    return [
-        line
-        for queue in QUEUE_NAMES
-        if queue not in ("gaps", "rejects")
-        for entry in buffer.read(queue, 0, 10**9)
-        for line in decode_chunk(entry.chunk.z).splitlines()
-    ]
-
-
-def notices(buffer: Buffer, queue: str) -> list[dict[str, object]]:
-    return [
-        json.loads(line) for entry in buffer.read(queue, 0, 10**9) for line in decode_chunk(entry.chunk.z).splitlines()
-    ]
-
-
-class Run:
-    """An ingester that is running."""
-
-    def __init__(self, settings: Settings, buffer: Buffer) -> None:
-        self.metrics = Metrics(INGEST_METRICS, CollectorRegistry())
-        self.ingester = Ingester(settings, buffer, self.metrics)
-        self.task = asyncio.create_task(self.ingester.run())
-
-    def metric(self, name: str, **labels: str) -> float:
-        value = self.metrics.registry.get_sample_value(name, labels)
-        assert value is not None
-        return value
-
-    async def stop(self) -> None:
-        self.ingester.stop()
-        await asyncio.wait_for(self.task, 20)
-
-
-@contextlib.asynccontextmanager
-async def running(settings: Settings, buffer: Buffer) -> AsyncIterator[Run]:
-    run = Run(settings, buffer)
-    try:
-        yield run
-    finally:
-        await run.stop()
-
-
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def tuned(settings: Settings, *urls: str, **more: object) -> Settings:
-    return settings.model_copy(
-        update={
-            "jetstream_urls": urls,
-            "jetstream_start": str(START_US),
-            "rewind_seconds": REWIND_SECONDS,
-            "flush_seconds": 0.05,
-            **more,
-        }
-    )
+from tests.ingest.running import REWIND_SECONDS, START_US, frames, held, notices, running, said, tuned, until
 
 
 def test_everything_served_is_in_its_queue_byte_for_byte(buffer: Buffer, settings: Settings) -> None:
@@ -134,17 +58,12 @@ def test_what_was_received_is_flushed_when_it_is_stopped(buffer: Buffer, setting
         async with jetstream_host() as host:
             async with running(tuned(settings, host.url, flush_seconds=60), buffer) as run:
                 await host.give(*frames(0, 10))
-                await until(lambda: run.ingester._last_frame_at and run.metric("bluelake_ingest_connected"))
-                await until(lambda: "10 events" in _said(settings))
+                await until(lambda: run.metric("bluelake_ingest_connected"))
+                await until(lambda: "10 events" in said(settings))
                 assert held(buffer) == []
             assert held(buffer) == frames(0, 10)
 
     asyncio.run(scenario())
-
-
-def _said(settings: Settings) -> str:
-    path = settings.home / "status" / "ingest.json"
-    return path.read_text() if path.exists() else ""
 
 
 def test_a_dropped_connection_is_resumed(buffer: Buffer, settings: Settings) -> None:
@@ -155,8 +74,8 @@ def test_a_dropped_connection_is_resumed(buffer: Buffer, settings: Settings) -> 
             await host.drop()
             await host.give(*frames(300, 300))
             await until(lambda: set(held(buffer)) == set(frames(0, 600)))
-            name = host.url.split("/")[2]
-            assert run.metric("bluelake_ingest_connection_failures_total", host=name) == 1
+            assert run.metric("bluelake_ingest_connection_failures_total", host=host.name) == 1
+            assert run.metric("bluelake_ingest_host_faults_total", reason="closed") == 1
 
     asyncio.run(scenario())
 
@@ -175,12 +94,12 @@ def test_the_next_host_takes_over_from_one_that_is_away(buffer: Buffer, settings
 def test_an_emptied_redis_is_noticed_and_refilled_from_the_lakes_watermark(
     buffer: Buffer, settings: Settings, redis_server: RedisServer
 ) -> None:
-    # The lake holds the first 300 events; flush 7 was offered to it and never committed.
-    cursor = {"host": Cursor(START_US + 300 * 10_000)}
-    write_watermark(settings.watermark_path, Watermark(offered=7, committed=5, cursors=cursor))
-
     async def scenario() -> None:
-        async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+        async with jetstream_host() as host, contextlib.AsyncExitStack() as stack:
+            # The lake holds the first 300 events; flush 7 was offered to it and never committed.
+            cursor = {host.name: Cursor(START_US + 300 * 10_000)}
+            write_watermark(settings.watermark_path, Watermark(offered=7, committed=5, cursors=cursor))
+            await stack.enter_async_context(running(tuned(settings, host.url), buffer))
             await host.give(*frames(0, 400))
             await until(lambda: len(held(buffer)) == 300)  # 300 to 399, and the 200 of the rewind
             with redis_client.Redis(port=redis_server.port) as client:
@@ -225,12 +144,12 @@ def test_a_redis_that_is_away_loses_nothing(
     async def scenario() -> None:
         async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
             await host.give(*frames(0, 50))
-            await until(lambda: "does not answer" in _said(settings))
+            await until(lambda: "does not answer" in said(settings))
             await asyncio.to_thread(redis_server.start)
             await until(lambda: len(held(buffer)) == 50)
             await asyncio.to_thread(redis_server.stop)
             await host.give(*frames(50, 50))
-            await until(lambda: "does not answer" in _said(settings))
+            await until(lambda: "does not answer" in said(settings))
             await asyncio.to_thread(redis_server.start)
             await until(lambda: set(held(buffer)) >= set(frames(50, 50)))
 
@@ -267,9 +186,9 @@ def test_a_replay_that_starts_too_late_is_a_gap(buffer: Buffer, settings: Settin
             await until(lambda: notices(buffer, "gaps"))
             assert notices(buffer, "gaps") == [
                 {
-                    "from_us": START_US - 600_000_000,
-                    "to_us": START_US,
-                    "host": host.url.split("/")[2],
+                    "from_us": START_US - 600_000_000 - REWIND_SECONDS * 1_000_000,
+                    "to_us": START_US + REWIND_SECONDS * 1_000_000,
+                    "host": host.name,
                     "cause": "replay_starts_late",
                 }
             ]

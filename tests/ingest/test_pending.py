@@ -5,6 +5,7 @@ import json
 
 from buffer.chunks import ChunkEncoder, decode_chunk
 from core.reasons import RejectReason
+from core.watermark import Cursor
 from ingest.pending import Pending, reject_notice
 
 
@@ -34,14 +35,23 @@ def test_one_odd_time_does_not_move_the_cursor() -> None:
     pending = Pending()
     for time_us in [*range(100, 109), 10**18]:
         pending.add("likes", b"x", time_us)
-    assert pending.cursor_us() == 105  # the median of 101..108 and the odd one
+    assert pending.cursor() == Cursor(105)  # the median of 101..108 and the odd one
 
 
 def test_the_ingesters_own_notices_do_not_move_the_cursor() -> None:
     pending = Pending()
-    assert pending.cursor_us() is None
+    assert pending.cursor() is None
     pending.add_notice("rejects", reject_notice(b"\xffx", RejectReason.NOT_UTF8, 5), 5)
-    assert pending.cursor_us() is None
+    assert pending.cursor() is None
     (chunk,) = pending.chunks(ChunkEncoder(), 10)
     notice = json.loads(decode_chunk(chunk.z))
     assert (notice["reason"], notice["received_us"], base64.b64decode(notice["raw"])) == ("not_utf8", 5, b"\xffx")
+
+
+def test_the_cursor_has_the_median_of_the_last_sequence_numbers() -> None:
+    pending = Pending()
+    for seq in [*range(1, 9), 10**14]:
+        pending.add("likes" if seq % 2 else "posts", b"x", 1000 + seq % 3, seq)
+    cursor = pending.cursor()
+    assert cursor is not None
+    assert cursor.seq == 5

@@ -8,25 +8,25 @@ from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from core.settings import Settings
 from core.watermark import Cursor
-from ingest.frames import Router
 from ingest.pending import Pending, reject_notice
+from ingest.wire_v1 import WireV1
 from lake.query import query
 
 
 def feed(buffer: Buffer, frames: Iterable[bytes], *, chunk_events: int = 4) -> int:
     """Write `frames` as one flush. Returns its number."""
-    router, pending = Router(2**62), Pending()
+    router, pending = WireV1(2**62), Pending()
     for frame in frames:
         if b'"kind":"sync"' in frame:
             pending.add("deletes", frame, json.loads(frame)["time_us"])
             continue
         routed = router.route(frame)
         if isinstance(routed, tuple):
-            pending.add(routed[0], frame, routed[1])
+            pending.add(routed[0], routed[1], routed[2])
         else:
             pending.add_notice("rejects", reject_notice(frame, routed.reason, 1_783_166_400_000_000), 0)
     state = buffer.state()
-    cursors = {"host": Cursor(pending.cursor_us() or 0)}
+    cursors = {"host": pending.cursor() or Cursor(0)}
     number = state.flush + 1
     buffer.append(state.flush, number, "host", pending.chunks(ChunkEncoder(), chunk_events), cursors, 1, "test")
     return number

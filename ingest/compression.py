@@ -1,0 +1,110 @@
+"""Frames compressed with a dictionary: fetching it from the host, keeping it, and decompressing with it."""
+
+import contextlib
+import http.client
+import logging
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import zstandard
+
+from core.files import write_durably
+from core.reasons import HostFault
+from ingest.errors import HostError
+
+log = logging.getLogger(__name__)
+
+DICTIONARY_PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary"
+FETCH_TIMEOUT_SECONDS = 10
+# Far above any dictionary that makes sense.
+LARGEST_DICTIONARY_BYTES = 16 << 20
+# First bytes of every zstd frame (RFC 8878 §3.1.1).
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class Dictionary:
+    """One zstd dictionary. Raises ValueError where `content` is none that names itself."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        try:
+            self.prepared = zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
+            self.id = int(self.prepared.dict_id())
+        except zstandard.ZstdError as error:
+            raise ValueError(f"not a zstd dictionary: {error}") from error
+        if self.id == 0:
+            raise ValueError("a zstd dictionary without a number")
+
+
+class Inflater:
+    """Decompresses the messages of one connection."""
+
+    def __init__(self, dictionary: Dictionary, limit_bytes: int, host: str) -> None:
+        self._dictionary_id = dictionary.id
+        self._limit_bytes = limit_bytes
+        self._host = host
+        self._decompressor = zstandard.ZstdDecompressor(dict_data=dictionary.prepared)
+
+    def inflate(self, message: bytes) -> bytes:
+        """The frame in `message`; a text message is one already.
+
+        Raises HostError (BAD_COMPRESSION) where it was compressed otherwise, is damaged, or larger than is accepted.
+        """
+        if not message.startswith(ZSTD_MAGIC):
+            return message
+        try:
+            header = zstandard.get_frame_parameters(message)
+            if header.dict_id not in (0, self._dictionary_id):
+                raise self._error(f"dictionary {header.dict_id}, not {self._dictionary_id}")
+            if header.content_size == zstandard.CONTENTSIZE_UNKNOWN:
+                frame = self._decompressor.stream_reader(message).read(self._limit_bytes + 1)
+            elif header.content_size <= self._limit_bytes:
+                frame = self._decompressor.decompress(message)
+            else:
+                raise self._error(f"it announces {header.content_size} bytes")
+        except zstandard.ZstdError as error:
+            raise self._error(str(error)) from error
+        if len(frame) > self._limit_bytes:
+            raise self._error(f"more than {self._limit_bytes} bytes")
+        return bytes(frame)
+
+    def _error(self, what: str) -> HostError:
+        return HostError(HostFault.BAD_COMPRESSION, f"{self._host} sent a frame that does not decompress: {what}")
+
+
+def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
+    """The dictionary of the host at websocket `url`, which is kept as `<id>.zstd` in `folder`; None where it has none.
+
+    Where the host does not answer now, the newest one that is kept is taken: a wrong one is found out, and does no harm.
+    """
+    parts = urlsplit(url)
+    address = urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, DICTIONARY_PATH, "", ""))
+    try:
+        with urllib.request.urlopen(address, timeout=FETCH_TIMEOUT_SECONDS) as answer:
+            content = answer.read(LARGEST_DICTIONARY_BYTES + 1)
+        if len(content) > LARGEST_DICTIONARY_BYTES:
+            raise ValueError(f"more than {LARGEST_DICTIONARY_BYTES} bytes")
+        dictionary = Dictionary(content)
+    except urllib.error.HTTPError as error:
+        with error:
+            log.info("%s offers no dictionary: HTTP %d", parts.netloc, error.code)
+        return None
+    except ValueError as error:
+        log.warning("%s offers a dictionary that is none: %s", parts.netloc, error)
+        return None
+    except (OSError, http.client.HTTPException) as error:
+        log.info("%s does not give its dictionary: %s", parts.netloc, error)
+        return _newest_kept(folder)
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        write_durably(folder / f"{dictionary.id}.zstd", content)
+    return dictionary
+
+
+def _newest_kept(folder: Path) -> Dictionary | None:
+    with contextlib.suppress(OSError, ValueError):
+        newest = max(folder.glob("*.zstd"), key=lambda path: path.stat().st_mtime, default=None)
+        return None if newest is None else Dictionary(newest.read_bytes())
+    return None

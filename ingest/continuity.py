@@ -1,0 +1,101 @@
+"""Whether one connection's events follow one another without a hole."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.reasons import GapCause
+from ingest.frames import Routed
+from ingest.rates import Flow
+
+# So many events in a row have to lie behind a hole: one event with an odd time is none.
+CONFIRMING_EVENTS = 5
+# A hole is one too if nothing else has come for so long.
+CONFIRMING_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A span without events, microseconds since 1970. `limit_us`: what is left of it must be longer to matter."""
+
+    from_us: int
+    to_us: int
+    cause: GapCause
+    limit_us: int
+
+    def is_open(self, horizon_us: int) -> bool:
+        """Whether it still matters once everything up to `horizon_us` is here."""
+        return self.to_us - max(self.from_us, horizon_us) > self.limit_us
+
+
+class Continuity:
+    """Holds back what lies behind a hole until it is known whether that is one, and a gap.
+
+    `horizon`: up to when everything is here, whoever served it (microseconds since 1970, 0: nobody yet). `last_us`: the time
+    of the last event that was placed, 0 before the first. `hole`: the hole that the connection has come to. `is_outdated`: the
+    host has said that it begins later than it was asked to.
+    """
+
+    def __init__(self, gap_seconds: float, horizon: Callable[[], int], *, is_outdated: bool = False) -> None:
+        self.gap_us = int(gap_seconds * 1e6)
+        self.last_us = 0
+        self.hole: Hole | None = None
+        self.is_outdated = is_outdated
+        self._horizon = horizon
+        self._flow = Flow()
+        self._held: list[Routed] = []
+        self._held_since = 0.0
+        self._possible: Hole | None = None
+
+    def ahead_us(self) -> int:
+        """Events later than this have to be admitted."""
+        return -1 if self._held or not self.last_us else self.last_us + self.gap_us
+
+    def note(self, events: int, last_us: int) -> None:
+        """`events` more were placed, the last at `last_us`."""
+        if events:
+            self._flow.note(events, last_us)
+            self.last_us = last_us
+
+    def admit(self, routed: Routed) -> bool:
+        """Whether an event may be placed now, after those that `release` then gives; if not, it is held back."""
+        time_us = routed[2]
+        possible = self._possible or self._hole_before(time_us)
+        if possible is None or time_us - possible.from_us <= possible.limit_us:
+            if not self.last_us:
+                self._flow.note(0, time_us)
+            return True
+        if self._possible is None:
+            self._possible, self._held_since = possible, time.monotonic()
+        self._held.append(routed)
+        if len(self._held) >= CONFIRMING_EVENTS:
+            self.hole = self._possible
+        return False
+
+    def confirm(self) -> None:
+        """Take what is held back as behind a hole once it has waited for long enough."""
+        if self._possible is not None and time.monotonic() - self._held_since >= CONFIRMING_SECONDS:
+            self.hole = self._possible
+
+    def _hole_before(self, time_us: int) -> Hole | None:
+        start_us = max(self.last_us, self._horizon())
+        if not start_us:
+            return None
+        if not self.last_us:
+            cause = GapCause.CURSOR_TOO_OLD if self.is_outdated else GapCause.REPLAY_STARTS_LATE
+            return Hole(start_us, time_us, cause, 0 if self.is_outdated else self.gap_us)
+        if not self._flow.is_steady(self.gap_us):
+            return None
+        return Hole(start_us, time_us, GapCause.HOST_SKIPPED, self.gap_us)
+
+    def cross(self) -> None:
+        """Go on behind the hole: `release` gives what was held back, and the stream begins anew there."""
+        self._flow = Flow()
+        self._flow.note(0, self._held[0][2])
+        self.last_us = self._held[-1][2]
+        self.hole = None
+
+    def release(self) -> list[Routed]:
+        """The events that were held back; they are to be placed."""
+        held, self._held, self._possible = self._held, [], None
+        return held

@@ -1,0 +1,84 @@
+"""Which holes in what a host serves are gaps: those that no other host fills.
+
+A hole lies between the time up to which everything is here and the first event after it. The other hosts are tried for it,
+one after the other; if none has it, the host whose hole is the smallest is taken, and what it lacks is noted. Nothing of what
+lies behind a hole is flushed before that, so that a crash finds it again.
+"""
+
+import asyncio
+import logging
+import time
+
+from core.clock import to_datetime
+from core.reasons import HostFault
+from core.settings import Settings
+from ingest.continuity import Hole
+from ingest.errors import HostError
+from ingest.flusher import Flusher
+from ingest.hosts import Hosts, Trial
+from ingest.jetstream import host_name
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.05
+# Two hosts' holes that end this close to each other are the same one.
+SAME_US = 1_000_000
+
+
+class Gaps:
+    """Judges holes; shared by all connections."""
+
+    def __init__(self, settings: Settings, hosts: Hosts, flusher: Flusher) -> None:
+        self._hosts = hosts
+        self._flusher = flusher
+        # A connection that is read beside may be about to come back.
+        self._patience_seconds = settings.host_silent_seconds
+        self._margin_us = int(settings.rewind_seconds * 1e6)
+
+    async def judge(self, url: str, hole: Hole) -> tuple[int, int] | None:
+        """The bounds of the gap that `hole` of host `url` is, or None if another host has served it meanwhile.
+
+        Waits while a host that is read beside this one may yet serve it. Raises HostError (GAP) where another host is to be
+        tried first.
+        """
+        patience = time.monotonic() + self._patience_seconds
+        while True:
+            horizon_us = self._flusher.horizon_us
+            if not hole.is_open(horizon_us):
+                log.info("%s lacks a span up to %s, which another host has served", host_name(url), _shown(hole.to_us))
+                return None
+            doubts = [session.doubt for other, session in self._hosts.sessions.items() if other != url]
+            is_complete = len(doubts) >= self._hosts.compared - 1 or time.monotonic() > patience
+            if is_complete and all(doubt is not None and doubt.is_open(horizon_us) for doubt in doubts):
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        start_us = max(hole.from_us, horizon_us)
+        self._leave_for_another(url, start_us, hole.to_us)
+        log.error("no host serves %s to %s: a gap (%s)", _shown(start_us), _shown(hole.to_us), hole.cause.value)
+        return start_us - self._margin_us, hole.to_us + self._margin_us
+
+    def _leave_for_another(self, url: str, start_us: int, end_us: int) -> None:
+        hosts = self._hosts
+        ends = [end for end in hosts.trial.tried.values() if end < float("inf")]
+        if ends and self._flusher.horizon_us >= max(ends):
+            hosts.trial = Trial()
+        trial = hosts.trial
+        trial.tried[url] = end_us
+        others = hosts.others(url)
+        # A host that goes on before this hole begins has yet to be tried for it.
+        untried = [other for other in others if trial.tried.get(other, 0) <= start_us]
+        best = min((url, *others), key=lambda candidate: trial.tried.get(candidate, 0))
+        wanted = untried[0] if untried else best
+        much_better = untried or trial.tried[best] < end_us - SAME_US
+        if wanted == url or not much_better or trial.moves >= 2 * len(hosts.urls):
+            return
+        trial.wanted = wanted
+        trial.moves += 1
+        raise HostError(
+            HostFault.GAP,
+            f"{host_name(url)} lacks {_shown(start_us)} to {_shown(end_us)}: trying {host_name(wanted)} for it",
+        )
+
+
+def _shown(time_us: int) -> str:
+    return to_datetime(time_us).isoformat()

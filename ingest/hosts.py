@@ -1,0 +1,125 @@
+"""The configured hosts: whose turn it is, what was learned of each, and where to resume on it."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+from core.settings import Settings
+from core.watermark import Cursor
+from ingest.compression import Dictionary
+from ingest.flusher import Flusher
+from ingest.frames import WireName
+from ingest.jetstream import host_name, wire_of_path
+from ingest.rates import UsualRate
+from ingest.session import Session
+
+# A frame that cannot be received is skipped by time: this much at first, and four times as much at every further try.
+FIRST_SKIP_US = 1_000
+
+
+@dataclass
+class Trial:
+    """A span that one host lacks, and that others are asked for.
+
+    `tried`: by URL, where that host went on. `wanted`: the URL to try next. `moves`: how often a host was left for it.
+    """
+
+    tried: dict[str, float] = field(default_factory=dict)
+    wanted: str | None = None
+    moves: int = 0
+
+
+class Hosts:
+    """What is known of all hosts; every connection shares it."""
+
+    def __init__(self, settings: Settings, flusher: Flusher) -> None:
+        self._settings = settings
+        self._flusher = flusher
+        self.urls = tuple(dict.fromkeys(settings.jetstream_urls))
+        self.compared = min(settings.bluelake_hosts_compared, len(self.urls))
+        self._held: set[str] = set()
+        self._resting: dict[str, float] = {}
+        self.sessions: dict[str, Session] = {}
+        self.trial = Trial()
+        self.usual = UsualRate(settings.host_slow_share, frozenset(self.urls))
+        # By host: the wire that it was found to speak, and its dictionary.
+        self.wires: dict[str, WireName] = {}
+        self.dictionaries: dict[str, Dictionary] = {}
+        # Hosts that are read without compression; whose dictionary was asked for twice; that no longer have their seq.
+        self.plain: set[str] = set()
+        self.refetched: set[str] = set()
+        self.by_time: set[str] = set()
+        # By host: how often in a row a frame could not be received.
+        self.skips: dict[str, int] = {}
+
+    def take(self, last: str | None, *, stay: bool) -> str:
+        """The URL to connect to next, held until `release`: the one that is wanted for a gap, `last` again, or the next one."""
+        free = [url for url in self.urls if url not in self._held]
+        wanted, self.trial.wanted = self.trial.wanted, None
+        if wanted in free and not self.resting_seconds(wanted):
+            chosen = wanted
+        elif stay and last in free:
+            chosen = last
+        else:
+            turn = 0 if last is None else self.urls.index(last) + 1
+            order = [url for url in (*self.urls[turn:], *self.urls[:turn]) if url in free]
+            now = time.monotonic()
+            awake = [url for url in order if self._resting.get(url, 0.0) <= now]
+            chosen = awake[0] if awake else min(order, key=lambda url: self._resting[url])
+        self._held.add(chosen)
+        return chosen
+
+    def release(self, url: str) -> None:
+        """`url` can be taken by others again."""
+        self._held.discard(url)
+
+    def rest(self, url: str, seconds: float) -> None:
+        """Leave `url` alone for a while, if there are others."""
+        self._resting[url] = time.monotonic() + seconds
+
+    def resting_seconds(self, url: str) -> float:
+        """For how long yet `url` asked to be left alone."""
+        return max(0.0, self._resting.get(url, 0.0) - time.monotonic())
+
+    def others(self, url: str) -> list[str]:
+        """The URLs that could be taken in place of `url`."""
+        return [other for other in self.urls if other != url and other not in self._held]
+
+    def failed(self, url: str) -> None:
+        """`url` could not be had, so that it cannot serve what others lack either."""
+        self.usual.no_better(url)
+        if self.trial.tried:
+            self.trial.tried.setdefault(url, math.inf)
+
+    def wire_name(self, url: str) -> WireName:
+        """The wire to speak with `url`: the setting's, its path's, the one found out, else v2, to find out."""
+        if self._settings.jetstream_wire != "auto":
+            return self._settings.jetstream_wire
+        return wire_of_path(url) or self.wires.get(host_name(url), "v2")
+
+    def is_detecting(self, url: str) -> bool:
+        """Whether `url`'s wire is not known yet."""
+        return (
+            self._settings.jetstream_wire == "auto" and wire_of_path(url) is None and host_name(url) not in self.wires
+        )
+
+    def position(self, url: str) -> tuple[Cursor, int | None]:
+        """Where `url` is to begin, and the time up to which everything is here already (None on the first run).
+
+        A host's own cursor is good as long as it is among the newest; else it begins by time, with room for the difference
+        between the hosts' clocks.
+        """
+        newest_us = self._flusher.newest_cursor_us()
+        if newest_us is None:
+            return Cursor(self._flusher.start_us()), None
+        failover_us = newest_us - int(self._settings.failover_rewind_seconds * 1e6)
+        host = host_name(url)
+        own = self._flusher.cursors.get(host)
+        if skips := self.skips.get(host, 0):
+            skipped_us = 0 if skips == 1 else FIRST_SKIP_US * 4 ** (skips - 1)
+            return Cursor((newest_us if own is None else own.time_us) + skipped_us), newest_us
+        if own is None or own.time_us < failover_us:
+            return Cursor(failover_us), newest_us
+        rewound_us = own.time_us - int(self._settings.rewind_seconds * 1e6)
+        seq = own.seq if self.wire_name(url) == "v2" and host not in self.by_time else None
+        return Cursor(rewound_us, seq), newest_us

@@ -1,0 +1,108 @@
+"""The v1 wire (`/subscribe`): frames are bare JSON objects, and a cursor is a time.
+
+Only kind, time, operation and collection are decoded; the rest is checked for JSON syntax and left to the drain. The wire
+is described at https://github.com/bluesky-social/jetstream.
+"""
+
+from typing import Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from core.reasons import RejectReason, diagnose_syntax
+from core.watermark import Cursor
+from ingest.frames import EARLIEST_US, QUEUE_OF_COLLECTION, WANTED_COLLECTIONS, Rejected, Routed, WireName, out_of_time
+
+PATH = "/subscribe"
+
+
+class _Commit(msgspec.Struct, gc=False):
+    operation: Literal["create", "update", "delete"]
+    collection: str
+
+
+class _Frame(msgspec.Struct, gc=False):
+    kind: Literal["commit", "identity", "account"]
+    time_us: int
+    commit: _Commit | None = None
+
+
+class WireV1:
+    """Tells v1 frames apart; they already have the shape that the buffer holds."""
+
+    name: WireName = "v1"
+    subprotocol: str | None = None
+
+    def __init__(self, latest_us: int) -> None:
+        self.latest_us = latest_us
+        self._decode = msgspec.json.Decoder(_Frame).decode
+
+    def subscription_url(self, url: str, position: Cursor, dictionary_id: int | None) -> str:
+        """`url` with the wanted collections and the time to begin at; the host has one dictionary, whatever its id."""
+        query = [("wantedCollections", collection) for collection in WANTED_COLLECTIONS]
+        query.append(("cursor", str(position.time_us)))
+        if dictionary_id is not None:
+            query.append(("compress", "true"))
+        return asking(url, query)
+
+    def route(self, frame: bytes) -> Routed | Rejected:
+        """The queue of `frame` and its time, or why it is none's."""
+        try:
+            head = self._decode(frame)
+        except (msgspec.DecodeError, RecursionError):
+            return Rejected(diagnose(frame))
+        time_us = head.time_us
+        if not EARLIEST_US <= time_us <= self.latest_us:
+            return out_of_time(time_us, self.latest_us)
+        commit = head.commit
+        if head.kind != "commit":
+            return "accounts", frame, time_us, None
+        if commit is None:
+            return Rejected(RejectReason.MISSING_FIELD)
+        queue = QUEUE_OF_COLLECTION.get(commit.collection)
+        if queue is None:
+            return Rejected(RejectReason.UNKNOWN_COLLECTION)
+        return ("deletes" if commit.operation == "delete" else queue), frame, time_us, None
+
+
+def asking(url: str, query: list[tuple[str, str]]) -> str:
+    """`url` with `query` in place of what it asks for under those names."""
+    parts = urlsplit(url)
+    names = {name for name, _ in query} | {"compress", "zstdDictionary"}
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if name not in names]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *query])))
+
+
+def diagnose(frame: bytes) -> RejectReason:
+    """Why `frame` does not have the shape of an event."""
+    try:
+        decoded = msgspec.json.decode(frame)
+    except RecursionError:
+        return RejectReason.TOO_DEEP
+    except msgspec.DecodeError:
+        return diagnose_syntax(frame)
+    if not isinstance(decoded, dict):
+        return RejectReason.WRONG_TYPE
+    kind, time_us = decoded.get("kind"), decoded.get("time_us")
+    if kind is None or time_us is None:
+        return RejectReason.MISSING_FIELD
+    if not isinstance(kind, str) or type(time_us) is not int:
+        return RejectReason.WRONG_TYPE
+    if kind not in ("commit", "identity", "account"):
+        return RejectReason.UNKNOWN_KIND
+    return diagnose_commit(decoded.get("commit"))
+
+
+def diagnose_commit(commit: object) -> RejectReason:
+    """Why `commit`, which names operation and collection, was refused."""
+    if not isinstance(commit, dict):
+        return RejectReason.WRONG_TYPE
+    operation, collection = commit.get("operation"), commit.get("collection")
+    if operation is None or collection is None:
+        return RejectReason.MISSING_FIELD
+    if not isinstance(operation, str) or not isinstance(collection, str):
+        return RejectReason.WRONG_TYPE
+    return RejectReason.UNKNOWN_OPERATION if operation not in OPERATIONS else RejectReason.WRONG_TYPE
+
+
+OPERATIONS = ("create", "update", "delete")

@@ -1,0 +1,209 @@
+"""The v2 wire (`network.bsky.jetstream.subscribeEvents`): events in envelopes, and a cursor is a sequence number.
+
+Events are put into the v1 shape, so that everything behind the ingester knows one: what identifies an event moves, and
+records, identities and accounts stay byte for byte what they were. A `#sync` becomes the delete of a whole repository
+(collection and rkey `*`), which supersedes every record of an earlier rev. The wire's contract is the lexicon of that name in
+https://github.com/bluesky-social/jetstream.
+"""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from core.clock import to_us
+from core.reasons import RejectReason, diagnose_syntax
+from core.watermark import Cursor
+from ingest.frames import (
+    EARLIEST_US,
+    QUEUE_OF_COLLECTION,
+    WANTED_COLLECTIONS,
+    Notice,
+    Rejected,
+    Routed,
+    WireName,
+    out_of_time,
+)
+from ingest.wire_v1 import asking, diagnose_commit
+
+LEXICON = "network.bsky.jetstream.subscribeEvents"
+PATH = f"/xrpc/{LEXICON}"
+SUBPROTOCOL = "xrpc.v1.json"
+# A union's $type may leave out the lexicon that it stands in.
+KINDS = {
+    f"{prefix}#{kind}": kind for kind in ("commit", "identity", "account", "sync", "info") for prefix in ("", LEXICON)
+}
+_COMMIT = f"{LEXICON}#commit"
+# 2026-07-04T12:00:00.000000Z
+_TIME_LENGTH = 27
+_SECONDS_LENGTH = 19
+_ABSENT = msgspec.Raw()
+
+
+class _Sync(msgspec.Struct, gc=False):
+    rev: msgspec.Raw
+
+
+class _Payload(msgspec.Struct, gc=False):
+    """Every kind's fields; which of them must be there is the kind's affair."""
+
+    kind: str = msgspec.field(name="$type")
+    seq: int = -1
+    did: msgspec.Raw = _ABSENT
+    time: str = ""
+    rev: msgspec.Raw = _ABSENT
+    operation: Literal["create", "update", "delete"] | None = None
+    collection: str = ""
+    rkey: msgspec.Raw = _ABSENT
+    record: msgspec.Raw = _ABSENT
+    cid: msgspec.Raw = _ABSENT
+    identity: msgspec.Raw = _ABSENT
+    account: msgspec.Raw = _ABSENT
+    sync: _Sync | None = None
+    name: str = ""
+    message: str = ""
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    kind: Literal["message", "error"] = msgspec.field(name="$type")
+    payload: _Payload | None = None
+    error: str = ""
+    message: str = ""
+
+
+class WireV2:
+    """Tells v2 frames apart and puts their events into the v1 shape."""
+
+    name: WireName = "v2"
+    subprotocol: str | None = SUBPROTOCOL
+
+    def __init__(self, latest_us: int) -> None:
+        self.latest_us = latest_us
+        self._decode = msgspec.json.Decoder(_Envelope).decode
+        self._second = ""
+        self._second_us = 0
+
+    def subscription_url(self, url: str, position: Cursor, dictionary_id: int | None) -> str:
+        """`url` with the wanted collections and where to begin: the sequence number, inclusive, else the time."""
+        query = [("collections", collection) for collection in WANTED_COLLECTIONS]
+        query.append(("cursor", str(position.time_us if position.seq is None else position.seq)))
+        if dictionary_id is not None:
+            query.append(("zstdDictionary", str(dictionary_id)))
+        return asking(url, query)
+
+    def route(self, frame: bytes) -> Routed | Rejected | Notice:
+        """The queue of `frame`'s event, it in the v1 shape, its time and sequence number; or what else the frame is."""
+        try:
+            envelope = self._decode(frame)
+        except (msgspec.DecodeError, RecursionError):
+            return Rejected(diagnose(frame))
+        payload = envelope.payload
+        if payload is None or envelope.kind == "error":
+            if envelope.kind == "error":
+                return Notice(envelope.error, envelope.message, is_error=True)
+            return Rejected(RejectReason.MISSING_FIELD)
+        time_us = self._time_us(payload.time)
+        if not EARLIEST_US <= time_us <= self.latest_us or not payload.did or payload.seq < 0:
+            return self._no_event(payload, time_us)
+        if payload.kind != _COMMIT and payload.kind != "#commit":
+            return _route_other(payload, time_us)
+        queue = QUEUE_OF_COLLECTION.get(payload.collection)
+        if queue is None or payload.operation is None:
+            absent = not payload.collection or payload.operation is None
+            return Rejected(RejectReason.MISSING_FIELD if absent else RejectReason.UNKNOWN_COLLECTION)
+        if not payload.rev or not payload.rkey:
+            return Rejected(RejectReason.MISSING_FIELD)
+        return ("deletes" if payload.operation == "delete" else queue), _commit(payload, time_us), time_us, payload.seq
+
+    def _time_us(self, text: str) -> int:
+        """Microseconds since 1970, or -1. Neighbours share their second, which is parsed once."""
+        second = text[:_SECONDS_LENGTH]
+        if second != self._second:
+            try:
+                self._second_us = to_us(datetime.strptime(second, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC))
+            except ValueError:
+                return -1
+            self._second = second
+        if len(text) == _TIME_LENGTH and text[19] == "." and text[26] == "Z" and text[20:26].isdecimal():
+            return self._second_us + int(text[20:26])
+        try:
+            return to_us(datetime.fromisoformat(text))
+        except (ValueError, TypeError):
+            return -1
+
+    def _no_event(self, payload: _Payload, time_us: int) -> Rejected | Notice:
+        kind = KINDS.get(payload.kind)
+        if kind == "info":
+            return Notice(payload.name, payload.message, is_error=False)
+        if kind is None:
+            return Rejected(RejectReason.UNKNOWN_KIND)
+        if not payload.did or not payload.time or payload.seq < 0:
+            return Rejected(RejectReason.MISSING_FIELD)
+        return out_of_time(time_us, self.latest_us)
+
+
+def _commit(payload: _Payload, time_us: int) -> bytes:
+    record, cid = payload.record, payload.cid
+    return b"".join(
+        (
+            b'{"did":',
+            payload.did,
+            b',"time_us":%d,"kind":"commit","commit":{"rev":' % time_us,
+            payload.rev,
+            f',"operation":"{payload.operation}","collection":"{payload.collection}","rkey":'.encode(),
+            payload.rkey,
+            b',"record":' if record else b"",
+            record,
+            b',"cid":' if cid else b"",
+            cid,
+            b'},"seq":%d}' % payload.seq,
+        )
+    )
+
+
+def _route_other(payload: _Payload, time_us: int) -> Routed | Rejected | Notice:
+    """The same for what is no commit."""
+    kind = KINDS.get(payload.kind)
+    did, seq = bytes(payload.did), payload.seq
+    if kind == "info":
+        return Notice(payload.name, payload.message, is_error=False)
+    if kind in ("identity", "account"):
+        body = bytes(payload.identity if kind == "identity" else payload.account)
+        if not body:
+            return Rejected(RejectReason.MISSING_FIELD)
+        head = b'{"did":%b,"time_us":%d,"kind":"%b"' % (did, time_us, kind.encode())
+        return "accounts", head + b',"%b":%b,"seq":%d}' % (kind.encode(), body, seq), time_us, seq
+    if kind == "sync":
+        if payload.sync is None:
+            return Rejected(RejectReason.MISSING_FIELD)
+        tombstone = (
+            b'{"did":%b,"time_us":%d,"kind":"sync","commit":{"rev":%b,"operation":"delete"'
+            b',"collection":"*","rkey":"*"},"seq":%d}'
+        )
+        return "deletes", tombstone % (did, time_us, bytes(payload.sync.rev), seq), time_us, seq
+    return Rejected(RejectReason.UNKNOWN_KIND)
+
+
+def diagnose(frame: bytes) -> RejectReason:
+    """Why `frame` is neither an event in its envelope nor an error frame."""
+    try:
+        decoded = msgspec.json.decode(frame)
+    except RecursionError:
+        return RejectReason.TOO_DEEP
+    except msgspec.DecodeError:
+        return diagnose_syntax(frame)
+    if not isinstance(decoded, dict):
+        return RejectReason.WRONG_TYPE
+    kind, payload = decoded.get("$type"), decoded.get("payload")
+    if kind is None or (kind == "message" and payload is None):
+        return RejectReason.MISSING_FIELD
+    if not isinstance(kind, str) or not isinstance(payload, dict):
+        return RejectReason.WRONG_TYPE
+    if kind not in ("message", "error"):
+        return RejectReason.UNKNOWN_KIND
+    inner = payload.get("$type")
+    if inner is None or (isinstance(payload.get("sync"), dict) and "rev" not in payload["sync"]):
+        return RejectReason.MISSING_FIELD
+    if not isinstance(inner, str):
+        return RejectReason.WRONG_TYPE
+    return diagnose_commit(payload) if KINDS.get(inner) == "commit" else RejectReason.WRONG_TYPE

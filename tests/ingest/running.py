@@ -1,0 +1,101 @@
+"""What tests of a running ingester share: settings, frames, what lies in Redis, and starting and stopping one."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+
+from prometheus_client import CollectorRegistry
+
+from buffer.chunks import decode_chunk
+from buffer.client import Buffer
+from core.clock import now_us
+from core.metrics import INGEST_METRICS, QUEUE_NAMES, Metrics
+from core.settings import Settings
+from ingest.ingester import Ingester
+from tests.conftest import commit_frame
+
+START_US = now_us() - 60_000_000
+REWIND_SECONDS = 2
+
+
+def frames(first: int, count: int) -> list[bytes]:
+    """`count` likes, a hundredth of a second apart, numbered from `first`."""
+    return [
+        commit_frame(rkey=f"3k{number:05d}", rev=number, time_us=START_US + number * 10_000)
+        for number in range(first, first + count)
+    ]
+
+
+def held(buffer: Buffer) -> list[bytes]:
+    """Every frame in the queues of events, in order, once a delivery."""
+    return [
+        line
+        for queue in QUEUE_NAMES
+        if queue not in ("gaps", "rejects")
+        for entry in buffer.read(queue, 0, 10**9)
+        for line in decode_chunk(entry.chunk.z).splitlines()
+    ]
+
+
+def notices(buffer: Buffer, queue: str) -> list[dict[str, object]]:
+    """The ingester's own notices in `queue`, in order."""
+    return [
+        json.loads(line) for entry in buffer.read(queue, 0, 10**9) for line in decode_chunk(entry.chunk.z).splitlines()
+    ]
+
+
+class Run:
+    """An ingester that is running."""
+
+    def __init__(self, settings: Settings, buffer: Buffer) -> None:
+        self.metrics = Metrics(INGEST_METRICS, CollectorRegistry())
+        self.ingester = Ingester(settings, buffer, self.metrics)
+        self.task = asyncio.create_task(self.ingester.run())
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A metric's value now."""
+        value = self.metrics.registry.get_sample_value(name, labels)
+        assert value is not None
+        return value
+
+    async def stop(self) -> None:
+        """Stop it, and wait until it has."""
+        self.ingester.stop()
+        await asyncio.wait_for(self.task, 20)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, buffer: Buffer) -> AsyncIterator[Run]:
+    """An ingester that runs until the block ends."""
+    run = Run(settings, buffer)
+    try:
+        yield run
+    finally:
+        await run.stop()
+
+
+async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until `condition` holds; TimeoutError after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def tuned(settings: Settings, *urls: str, **more: object) -> Settings:
+    """`settings` for hosts at `urls`, with short times."""
+    return settings.model_copy(
+        update={
+            "jetstream_urls": urls,
+            "jetstream_start": str(START_US),
+            "rewind_seconds": REWIND_SECONDS,
+            "flush_seconds": 0.05,
+            **more,
+        }
+    )
+
+
+def said(settings: Settings) -> str:
+    """What the ingester last said of itself."""
+    path = settings.home / "status" / "ingest.json"
+    return path.read_text() if path.exists() else ""

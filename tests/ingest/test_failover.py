@@ -1,0 +1,252 @@
+"""Several hosts with clocks and sequence numbers of their own: leaving one, resuming on another, gaps, and comparing them."""
+
+import asyncio
+import json
+
+import pytest
+import redis as redis_client
+
+from buffer.client import Buffer
+from core.settings import Settings
+from core.watermark import Cursor, Watermark, write_watermark
+from tests.conftest import RedisServer
+from tests.ingest.jetstream_host import JetstreamHost, jetstream_host
+from tests.ingest.running import REWIND_SECONDS, START_US, Run, frames, held, notices, running, tuned, until
+
+FAILOVER_SECONDS = 4
+SECOND_US = 1_000_000
+MARGIN_US = REWIND_SECONDS * SECOND_US
+
+
+def rkeys(buffer: Buffer) -> set[str]:
+    """The rkeys of what is held."""
+    return {json.loads(frame)["commit"]["rkey"] for frame in held(buffer)}
+
+
+def expected(first: int, last: int) -> set[str]:
+    """The rkeys of frames `first` up to `last`, that left out."""
+    return {json.loads(frame)["commit"]["rkey"] for frame in frames(first, last - first)}
+
+
+def span(first: int, last: int) -> tuple[int, int]:
+    """The time from frame `first` up to `last`, that left out: 100 frames are a second."""
+    return START_US + first * 10_000, START_US + last * 10_000
+
+
+def chosen(settings: Settings, *hosts: JetstreamHost, **more: object) -> Settings:
+    """Settings for `hosts`, with a second as a gap."""
+    urls = [host.url for host in hosts]
+    return tuned(settings, *urls, failover_rewind_seconds=FAILOVER_SECONDS, gap_seconds=1, **more)
+
+
+def faults(run: Run, reason: str) -> float:
+    return run.metric("bluelake_ingest_host_faults_total", reason=reason)
+
+
+@pytest.mark.parametrize("wire", ["v1", "v2"])
+def test_another_host_takes_over_by_time_and_each_keeps_its_own_cursor(
+    buffer: Buffer, settings: Settings, wire: str
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host(wire) as first, jetstream_host(wire) as second:
+            second.clock_us, second.first_seq = 2_500_000, 900_001
+            async with running(chosen(settings, first, second), buffer):
+                await first.give(*frames(0, 1000))
+                await second.give(*frames(0, 1000))
+                await until(lambda: rkeys(buffer) == expected(0, 1000))
+                first.refusal = (503, "", {})
+                await first.drop()
+                for host in (first, second):
+                    await host.give(*frames(1000, 500))
+                await until(lambda: rkeys(buffer) == expected(0, 1500))
+                newest_us = START_US + 995 * 10_000
+                assert second.cursors == [newest_us - FAILOVER_SECONDS * SECOND_US]
+                cursors = buffer.state().cursors
+                assert cursors[first.name] == Cursor(newest_us, first.seq(995) if wire == "v2" else None)
+                own = Cursor(START_US + 1495 * 10_000 + 2_500_000, second.seq(1495) if wire == "v2" else None)
+                assert cursors[second.name] == own
+                assert notices(buffer, "gaps") == []
+                first.refusal = None
+                await second.drop()
+                await until(lambda: len(first.cursors) > 1)
+                # Its own cursor is too far behind: by time, behind the newest one of any host.
+                assert first.cursors[-1] == own.time_us - FAILOVER_SECONDS * SECOND_US
+
+    asyncio.run(scenario())
+
+
+def test_a_silent_host_is_left(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as mute, jetstream_host() as host:
+            mute.silent = True
+            for one in (mute, host):
+                await one.give(*frames(0, 100))
+            async with running(chosen(settings, mute, host, host_silent_seconds=0.3), buffer) as run:
+                await until(lambda: rkeys(buffer) == expected(0, 100))
+                assert faults(run, "silent") >= 1
+
+    asyncio.run(scenario())
+
+
+def test_a_single_silent_host_is_asked_again(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            host.silent = True
+            await host.give(*frames(0, 100))
+            async with running(chosen(settings, host, host_silent_seconds=0.3), buffer) as run:
+                await until(lambda: faults(run, "silent") == 1)
+                host.silent = False
+                await until(lambda: rkeys(buffer) == expected(0, 100))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("wire", ["v1", "v2"])
+def test_what_one_host_skipped_another_one_serves(buffer: Buffer, settings: Settings, wire: str) -> None:
+    async def scenario() -> None:
+        async with jetstream_host(wire) as patchy, jetstream_host(wire) as whole:
+            whole.clock_us = -700_000
+            patchy.withheld = [span(300, 600)]
+            async with running(chosen(settings, patchy, whole), buffer) as run:
+                for host in (patchy, whole):
+                    await host.give(*frames(0, 1000))
+                await until(lambda: rkeys(buffer) == expected(0, 1000))
+                assert faults(run, "gap") == 1
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_what_no_host_has_is_one_gap_the_smallest_and_a_restart_does_not_note_it_again(
+    buffer: Buffer, settings: Settings
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as one, jetstream_host() as two, jetstream_host() as three:
+            one.withheld, two.withheld, three.withheld = [span(300, 900)], [span(280, 600)], [span(300, 800)]
+            tuning = chosen(settings, one, two, three)
+            async with running(tuning, buffer) as run:
+                for host in (one, two, three):
+                    await host.give(*frames(0, 1500))
+                await until(lambda: rkeys(buffer) == expected(0, 300) | expected(600, 1500))
+                assert run.metric("bluelake_ingest_gaps_total", cause="host_skipped") == 1
+            async with running(tuning, buffer) as run:
+                for host in (one, two, three):
+                    await host.give(*frames(1500, 100))
+                await until(lambda: expected(1500, 1600) <= rkeys(buffer))
+                assert run.metric("bluelake_ingest_gaps_total", cause="host_skipped") == 0
+            (gap,) = notices(buffer, "gaps")
+            assert (gap["host"], gap["cause"]) == (two.name, "host_skipped")
+            # What was withheld lies within, and not much else.
+            first_us, last_us = span(300, 600)
+            assert gap["from_us"] <= first_us <= gap["from_us"] + MARGIN_US + SECOND_US  # type: ignore[operator]
+            assert gap["to_us"] == last_us + MARGIN_US
+
+    asyncio.run(scenario())
+
+
+def test_a_gap_is_found_again_after_a_crash_in_front_of_it(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            host.withheld = [span(300, 600)]
+            async with running(chosen(settings, host), buffer) as run:
+                await host.give(*frames(0, 301))
+                await until(lambda: rkeys(buffer) == expected(0, 300))
+                with redis_client.Redis(port=redis_server.port) as client:
+                    kept = {key: client.dump(key) for key in client.keys("firehose:*")}
+                    await host.give(*frames(301, 700))
+                    await until(lambda: rkeys(buffer) == expected(0, 300) | expected(600, 1001))
+                    client.flushall()
+                    for key, value in kept.items():
+                        client.restore(key, 0, value)
+                await host.give(*frames(1001, 100))
+                await until(lambda: rkeys(buffer) == expected(0, 300) | expected(600, 1101))
+                assert len(notices(buffer, "gaps")) == 1
+                assert run.metric("bluelake_ingest_gaps_total", cause="host_skipped") == 2
+
+    asyncio.run(scenario())
+
+
+def test_one_event_with_an_odd_time_and_a_slow_stream_are_no_gaps(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            async with running(chosen(settings, host), buffer):
+                odd = [frame for number in (5000, 5001) for frame in frames(number, 1)]
+                await host.give(*frames(0, 300), *odd, *frames(300, 300))
+                await until(lambda: rkeys(buffer) == expected(0, 600) | expected(5000, 5002))
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_two_hosts_are_read_at_once_and_their_union_is_taken(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v1") as one, jetstream_host("v2") as two:
+            two.clock_us = 400_000
+            one.withheld, two.withheld = [span(200, 500)], [span(700, 1000)]
+            async with running(chosen(settings, one, two, bluelake_hosts_compared=2), buffer) as run:
+                await until(lambda: run.metric("bluelake_ingest_connected") == 2)
+                for number in range(0, 1500, 50):
+                    for host in (one, two):
+                        await host.give(*frames(number, 50))
+                await until(lambda: rkeys(buffer) == expected(0, 1500))
+                own = {
+                    one.name: Cursor(START_US + 1495 * 10_000),
+                    two.name: Cursor(START_US + 1495 * 10_000 + 400_000, two.seq(1495)),
+                }
+                await until(lambda: buffer.state().cursors == own)
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_one_of_two_hosts_may_die_and_a_third_takes_its_place(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as one, jetstream_host() as two, jetstream_host() as three:
+            async with running(chosen(settings, one, two, three, bluelake_hosts_compared=2), buffer) as run:
+                for host in (one, two, three):
+                    await host.give(*frames(0, 300))
+                await until(lambda: run.metric("bluelake_ingest_connected") == 2 and len(rkeys(buffer)) == 300)
+                assert three.cursors == []
+                one.refusal = (500, "", {})
+                await one.drop()
+                await until(lambda: three.cursors)
+                await two.drop()
+                two.refusal = (500, "", {})
+                for host in (one, two, three):
+                    await host.give(*frames(300, 300))
+                await until(lambda: rkeys(buffer) == expected(0, 600))
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_a_gap_of_both_compared_hosts_is_noted_once(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as one, jetstream_host() as two:
+            one.withheld = two.withheld = [span(300, 600)]
+            async with running(chosen(settings, one, two, bluelake_hosts_compared=2), buffer) as run:
+                await until(lambda: run.metric("bluelake_ingest_connected") == 2)
+                for number in range(0, 1500, 50):
+                    for host in (one, two):
+                        await host.give(*frames(number, 50))
+                await until(lambda: rkeys(buffer) == expected(0, 300) | expected(600, 1500))
+            assert len(notices(buffer, "gaps")) == 1
+
+    asyncio.run(scenario())
+
+
+def test_what_was_drained_is_resumed_on_another_host_from_the_lakes_watermark(
+    buffer: Buffer, settings: Settings
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v2") as host:
+            await host.give(*frames(0, 1000))
+            cursors = {"gone:1": Cursor(START_US + 500 * 10_000, 12), host.name: Cursor(START_US, host.seq(0))}
+            write_watermark(settings.watermark_path, Watermark(3, 3, cursors))
+            async with running(chosen(settings, host), buffer):
+                await until(lambda: rkeys(buffer) == expected(100, 1000))
+                assert host.cursors == [START_US + 500 * 10_000 - FAILOVER_SECONDS * SECOND_US]
+
+    asyncio.run(scenario())

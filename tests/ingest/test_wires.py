@@ -1,0 +1,210 @@
+"""The ingester with hosts of either wire: which one is spoken, cursors, compression, and what hosts refuse."""
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+import pytest
+import zstandard
+
+from buffer.client import Buffer
+from core.settings import Settings
+from ingest.frames import WANTED_COLLECTIONS
+from tests.ingest.jetstream_host import V1_PATH, V2_PATH, jetstream_host
+from tests.ingest.running import (
+    REWIND_SECONDS,
+    START_US,
+    frames,
+    held,
+    notices,
+    running,
+    tuned,
+    until,
+)
+
+DICTIONARY = zstandard.train_dictionary(8192, frames(0, 2000))
+
+
+def events(buffer: Buffer) -> list[dict[str, Any]]:
+    """What is held, parsed, without the sequence numbers."""
+    return [{key: value for key, value in json.loads(frame).items() if key != "seq"} for frame in held(buffer)]
+
+
+def rkeys(buffer: Buffer) -> list[str]:
+    """The rkeys of what is held, sorted; an event that was served twice is there twice."""
+    return sorted(event["commit"]["rkey"] for event in events(buffer))
+
+
+def expected(first: int, count: int) -> list[str]:
+    return [json.loads(frame)["commit"]["rkey"] for frame in frames(first, count)]
+
+
+def test_v2_is_read_and_resumed_by_sequence_number(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v2") as host:
+            chosen = tuned(settings, host.url)
+            async with running(chosen, buffer):
+                await host.give(*frames(0, 500))
+                await until(lambda: len(held(buffer)) == 500)
+            assert events(buffer) == [json.loads(frame) for frame in frames(0, 500)]
+            await host.give(*frames(500, 100))
+            async with running(chosen, buffer):
+                await until(lambda: set(rkeys(buffer)) == set(expected(0, 600)))
+            # By time at first; then the last frame but four, as the median of the last nine, and no rewind.
+            assert host.cursors == [START_US, host.seq(495)]
+            assert len(held(buffer)) == 605
+            assert host.queries[0]["collections"] == list(WANTED_COLLECTIONS)
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("wires", "paths"), [(("v1",), [V2_PATH, V1_PATH]), (("v1", "v2"), [V2_PATH])])
+def test_the_wire_of_a_url_without_a_path_is_found_out(
+    buffer: Buffer, settings: Settings, wires: tuple[str, ...], paths: list[str]
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host(*wires, path=False) as host, running(tuned(settings, host.url), buffer) as run:
+            await host.give(*frames(0, 20))
+            await until(lambda: len(held(buffer)) == 20)
+            await host.drop()
+            await host.give(*frames(20, 20))
+            await until(lambda: set(rkeys(buffer)) == set(expected(0, 40)))
+            assert host.paths == [*paths, paths[-1]]
+            assert run.metric("bluelake_ingest_host_faults_total", reason="refused") == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_host_with_another_subprotocol_is_not_taken_for_v2(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v2") as odd, jetstream_host("v2") as host:
+            odd.subprotocol = None
+            async with running(tuned(settings, odd.url, host.url), buffer) as run:
+                await host.give(*frames(0, 20))
+                await until(lambda: len(held(buffer)) == 20)
+                assert run.metric("bluelake_ingest_host_faults_total", reason="wrong_subprotocol") == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("wire", ["v1", "v2"])
+def test_frames_come_compressed_with_the_hosts_dictionary(buffer: Buffer, settings: Settings, wire: str) -> None:
+    async def scenario() -> None:
+        async with jetstream_host(wire) as host:
+            host.dictionary = DICTIONARY
+            async with running(tuned(settings, host.url, jetstream_compress=True), buffer) as run:
+                await host.give(*frames(0, 300))
+                await until(lambda: rkeys(buffer) == expected(0, 300))
+                asked = host.queries[0]
+                assert (asked.get("compress"), asked.get("zstdDictionary")) == (
+                    (["true"], None) if wire == "v1" else (None, [str(DICTIONARY.dict_id())])
+                )
+                kept = settings.home / "dictionaries" / f"{DICTIONARY.dict_id()}.zstd"
+                assert kept.read_bytes() == DICTIONARY.as_bytes()
+                assert run.metric("bluelake_ingest_host_faults_total", reason="bad_compression") == 0
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("wire", ["v1", "v2"])
+@pytest.mark.parametrize(
+    ("offered", "reason"),
+    [
+        (None, "no_dictionary"),
+        (b"no dictionary at all", "no_dictionary"),
+        (zstandard.train_dictionary(8192, frames(0, 2000), dict_id=4711).as_bytes(), "other"),
+    ],
+)
+def test_without_the_right_dictionary_a_host_is_read_plain(
+    buffer: Buffer, settings: Settings, wire: str, offered: bytes | None, reason: str
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host(wire) as host:
+            if reason == "other":
+                host.dictionary = DICTIONARY
+            host.offered = offered
+            async with running(tuned(settings, host.url, jetstream_compress=True), buffer) as run:
+                await host.give(*frames(0, 300))
+                await until(lambda: set(rkeys(buffer)) == set(expected(0, 300)))
+                found = reason
+                if reason == "other":
+                    found = "bad_compression" if wire == "v1" else "unknown_dictionary"
+                    assert host.dictionaries_given == (1 if wire == "v1" else 2)
+                assert run.metric("bluelake_ingest_host_faults_total", reason=found) > 0
+                assert {"compress", "zstdDictionary"}.isdisjoint(host.queries[-1])
+
+    asyncio.run(scenario())
+
+
+def test_a_frame_that_inflates_beyond_the_limit_is_refused_and_kept_plain(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            host.dictionary = DICTIONARY
+            bomb = b'{"kind":"commit","x":"' + b"A" * 2_000_000 + b'"}'
+            chosen = tuned(settings, host.url, jetstream_compress=True, max_frame_mb=1)
+            async with running(chosen, buffer) as run:
+                await host.give(*frames(0, 100), bomb, *frames(100, 100))
+                await until(lambda: set(rkeys(buffer)) == set(expected(0, 200)))
+                assert run.metric("bluelake_ingest_host_faults_total", reason="bad_compression") == 1
+                await until(lambda: [notice["reason"] for notice in notices(buffer, "rejects")] == ["missing_field"])
+
+    asyncio.run(scenario())
+
+
+def test_a_sequence_number_that_is_too_old_is_followed_by_time_and_is_a_gap(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v2") as host:
+            chosen = tuned(settings, host.url)
+            async with running(chosen, buffer):
+                await host.give(*frames(0, 100))
+                await until(lambda: len(held(buffer)) == 100)
+            await host.give(*frames(100, 900))
+            host.floor_us = START_US + 500 * 10_000
+            async with running(chosen, buffer) as run:
+                await until(lambda: set(rkeys(buffer)) == set(expected(0, 100) + expected(500, 500)))
+                assert run.metric("bluelake_ingest_gaps_total", cause="cursor_too_old") == 1
+                assert run.metric("bluelake_ingest_host_faults_total", reason="cursor_too_old") == 1
+            margin_us = REWIND_SECONDS * 1_000_000
+            assert notices(buffer, "gaps") == [
+                {
+                    "from_us": START_US + 95 * 10_000 - margin_us,
+                    "to_us": START_US + 500 * 10_000 + margin_us,
+                    "host": host.name,
+                    "cause": "cursor_too_old",
+                }
+            ]
+            assert host.cursors[1:] == [host.seq(95), START_US + 95 * 10_000 - margin_us]
+
+    asyncio.run(scenario())
+
+
+def test_a_host_that_sends_an_error_is_left(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            host, other = [await stack.enter_async_context(jetstream_host("v2")) for _ in range(2)]
+            async with running(tuned(settings, host.url, other.url), buffer) as run:
+                error = b'{"$type":"error","error":"ConsumerTooSlow","message":"x"}'
+                await host.give(*frames(0, 50), error, *frames(50, 50))
+                await other.give(*frames(0, 200))
+                await until(lambda: set(rkeys(buffer)) == set(expected(0, 200)))
+                assert run.metric("bluelake_ingest_host_faults_total", reason="error_frame") == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_host_that_asks_for_rest_gets_it(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as busy, jetstream_host() as host:
+            busy.refusal = (503, "", {"Retry-After": "100"})
+            async with running(tuned(settings, busy.url, host.url), buffer) as run:
+                await host.give(*frames(0, 10))
+                await until(lambda: len(held(buffer)) == 10)
+                await host.drop()
+                await host.give(*frames(10, 10))
+                await until(lambda: set(rkeys(buffer)) == set(expected(0, 20)))
+                assert (len(busy.cursors), len(host.cursors)) == (1, 2)
+                assert run.metric("bluelake_ingest_host_faults_total", reason="unavailable") == 1
+
+    asyncio.run(scenario())
