@@ -65,8 +65,14 @@ def simulate(
     ledger: Annotated[
         Path | None, Parameter(help="Record the truth here; default BLUELAKE_HOME/simulator/ledger.jsonl.")
     ] = None,
+    hosts: Annotated[int, Parameter(help="How many Jetstream hosts serve the timeline, on consecutive ports.")] = 1,
+    clock_offsets: Annotated[
+        str, Parameter(help="Seconds by which each host's clock is off: 0,2.5,-3.", allow_leading_hyphen=True)
+    ] = "",
+    retention: Annotated[str | None, Parameter(help="How far back the hosts replay: 36h, 90s. Default: all.")] = None,
+    faults: Annotated[bool, Parameter(negative="", help="Let /control/<fault> make a host misbehave.")] = False,
 ) -> None:
-    """Serve Jetstream's /subscribe with synthetic traffic, in the foreground. A second start continues its timeline."""
+    """Serve Jetstream's wires with synthetic traffic, in the foreground. A second start continues its timeline."""
     from stack.demo import simulate as run
 
     run(
@@ -78,6 +84,10 @@ def simulate(
         seed=seed,
         file=file,
         ledger=ledger,
+        hosts=hosts,
+        clock_offsets=clock_offsets,
+        retention=retention,
+        faults=faults,
     )
 
 

@@ -9,20 +9,22 @@ from simulator.storage import Location
 BLOCK_FRAMES = 512
 BLOCK_BYTES = 1 << 20
 
-_TEXT_FRAME = 0x81  # RFC 6455: final fragment, opcode 1
+# RFC 6455: final fragment, opcodes 1 and 2.
+TEXT_FRAME = 0x81
+BINARY_FRAME = 0x82
 _ARRAYS = ("ends", "times", "collections", "dids")
 _HEADER = struct.Struct("=I")
 
 
-def websocket_frame(payload: bytes) -> bytes:
-    """An unmasked text frame, as servers send it (RFC 6455, 5.2)."""
+def websocket_frame(payload: bytes, kind: int = TEXT_FRAME) -> bytes:
+    """An unmasked frame, as servers send it (RFC 6455, 5.2)."""
     length = len(payload)
     if length < 126:
-        header = struct.pack("!BB", _TEXT_FRAME, length)
+        header = struct.pack("!BB", kind, length)
     elif length < 65536:
-        header = struct.pack("!BBH", _TEXT_FRAME, 126, length)
+        header = struct.pack("!BBH", kind, 126, length)
     else:
-        header = struct.pack("!BBQ", _TEXT_FRAME, 127, length)
+        header = struct.pack("!BBQ", kind, 127, length)
     return header + payload
 
 
@@ -54,6 +56,13 @@ class Block:
         """Where the frame at `place` begins in `wire`."""
         return self.ends[place - 1] if place else 0
 
+    def payload(self, place: int) -> bytes:
+        """What the frame at `place` carries."""
+        start = self.start_of(place)
+        length = self.wire[start + 1]
+        start += 2 if length < 126 else 4 if length == 126 else 10
+        return bytes(self.wire[start : self.ends[place]])
+
     def pack(self) -> bytes:
         """All of it as bytes."""
         arrays = [getattr(self, name).tobytes() for name in _ARRAYS]
@@ -78,9 +87,11 @@ class Block:
 class SealedBlock:
     """What is known of a stored block without reading it.
 
-    mask: a bit for each collection's number in it. latest_us: the latest time in it, microseconds since 1970.
+    first: how many frames of the timeline come before it. mask: a bit for each collection's number in it. latest_us: the latest
+    time in it, microseconds since 1970.
     """
 
     location: Location
+    first: int
     mask: int
     latest_us: int

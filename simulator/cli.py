@@ -11,7 +11,7 @@ from cyclopts.exceptions import CycloptsError
 
 from simulator import options as defaults
 from simulator.errors import SimulatorError
-from simulator.options import SimulatorOptions, parse_duration, parse_moment
+from simulator.options import SimulatorOptions, parse_duration, parse_moment, parse_offsets
 from simulator.run import generate as write_frames
 from simulator.run import run
 
@@ -57,8 +57,14 @@ def simulate(
     keep_mb: Annotated[
         int, Parameter(help="Compressed megabytes of timeline that stay replayable, in the temporary folder.")
     ] = defaults.DEFAULT_KEEP_MB,
+    hosts: Annotated[int, Parameter(help="How many Jetstream hosts serve the timeline, on consecutive ports.")] = 1,
+    clock_offsets: Annotated[
+        str, Parameter(help="Seconds by which each host's clock is off: 0,2.5,-3.", allow_leading_hyphen=True)
+    ] = "",
+    retention: Annotated[str | None, Parameter(help="How far back the hosts replay: 36h, 90s. Default: all.")] = None,
+    faults: Annotated[bool, Parameter(negative="", help="Let /control/<fault> make a host misbehave.")] = False,
 ) -> None:
-    """Serve Jetstream v1's /subscribe with synthetic traffic until SIGTERM or Ctrl-C."""
+    """Serve Jetstream's wires with synthetic traffic until SIGTERM or Ctrl-C."""
     run(
         SimulatorOptions(
             host=host,
@@ -74,6 +80,10 @@ def simulate(
             ledger=ledger,
             pregenerate=pregenerate,
             keep_mb=keep_mb,
+            hosts=hosts,
+            clock_offsets=parse_offsets(clock_offsets),
+            retention=parse_duration(retention) if retention is not None else None,
+            faults=faults,
         )
     )
 

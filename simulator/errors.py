@@ -6,6 +6,7 @@ SimulatorError               base; the message is one line that says what to do;
 ├── FramesFileError          the file of frames cannot be read
 ├── LedgerError              the ledger cannot be read or written
 │   └── LedgerMismatchError  the ledger records another timeline than the one being served
+├── ControlError             a fault's parameters are wrong; becomes an HTTP 400
 └── SubscriptionError        a subscriber's parameters are wrong; becomes an HTTP 400
 """
 
@@ -38,3 +39,7 @@ class LedgerMismatchError(LedgerError):
 
 class SubscriptionError(SimulatorError):
     """A subscriber's parameters are wrong."""
+
+
+class ControlError(SimulatorError):
+    """A fault's parameters are wrong."""

@@ -14,6 +14,8 @@ DEFAULT_HISTORY_RATE = 5.0
 DEFAULT_SEED = 1
 DEFAULT_ACCOUNTS = 50_000
 DEFAULT_KEEP_MB = 4096
+MOST_HOSTS = 16
+MOST_OFFSET_SECONDS = 86_400.0
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -34,6 +36,10 @@ class SimulatorOptions:
     ledger: where to record the truth. None: nowhere.
     pregenerate: listen only once the history is complete, instead of serving it while it is made.
     keep_mb: how much of the timeline, compressed, stays replayable; the oldest goes first.
+    hosts: how many Jetstream hosts serve the timeline, on consecutive ports.
+    clock_offsets: seconds by which each host's clock is off, 0 for the hosts that are not named.
+    retention: how far back the hosts replay. None: as far as the timeline reaches.
+    faults: whether `/control/<fault>` makes a host misbehave.
     """
 
     host: str = DEFAULT_HOST
@@ -49,11 +55,16 @@ class SimulatorOptions:
     ledger: Path | None = None
     pregenerate: bool = False
     keep_mb: int = DEFAULT_KEEP_MB
+    hosts: int = 1
+    clock_offsets: tuple[float, ...] = ()
+    retention: timedelta | None = None
+    faults: bool = False
 
     def __post_init__(self) -> None:
         """Check what the types do not say."""
         if not 0 <= self.port <= 65535:
             raise OptionError(f"port={self.port}: use 0 to 65535")
+        self._check_hosts()
         for name in ("rate", "history_rate"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1_000_000:
@@ -68,6 +79,21 @@ class SimulatorOptions:
             raise OptionError(f"keep_mb={self.keep_mb}: use at least 1")
         if self.file is not None and self.history:
             raise OptionError("file and history: the file is the history; leave one of them out")
+
+    def _check_hosts(self) -> None:
+        if not 1 <= self.hosts <= MOST_HOSTS or self.port + self.hosts - 1 > 65535:
+            raise OptionError(f"hosts={self.hosts}: use 1 to {MOST_HOSTS}, and a port that leaves room for all")
+        if len(self.clock_offsets) > self.hosts:
+            raise OptionError(f"clock_offsets={self.clock_offsets}: name at most one a host, there are {self.hosts}")
+        for seconds in self.clock_offsets:
+            if not abs(seconds) <= MOST_OFFSET_SECONDS:
+                raise OptionError(f"clock_offsets={seconds}: use seconds, at most a day either way")
+        if self.retention is not None and self.retention <= timedelta(0):
+            raise OptionError(f"retention={self.retention}: use a duration above 0")
+
+    def offset_us(self, host: int) -> int:
+        """By how many microseconds a host's clock is off."""
+        return round(self.clock_offsets[host] * 1_000_000) if host < len(self.clock_offsets) else 0
 
     @property
     def live_rate(self) -> float:
@@ -89,6 +115,16 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     except OverflowError:
         raise OptionError(f"{text!r}: too long a duration; use days, as in 2d") from None
+
+
+def parse_offsets(text: str) -> tuple[float, ...]:
+    """`0,2.5,-3` as seconds. Raises OptionError."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text.strip() else ()
+    except ValueError:
+        raise OptionError(
+            f"{text!r}: not clock offsets; use seconds with commas between them, as in 0,2.5,-3"
+        ) from None
 
 
 def parse_moment(text: str) -> int:

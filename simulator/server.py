@@ -1,32 +1,25 @@
-"""The server: `/subscribe` as Jetstream v1 serves it, and `/healthz`."""
+"""The server: one timeline, served by one host or several, each on a port of its own."""
 
 import asyncio
 import errno
-import http
-import json
 import socket
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing, closing, nullcontext, suppress
+from contextlib import AsyncExitStack, closing, nullcontext
 from datetime import timedelta
-from urllib.parse import urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import Server
 from websockets.asyncio.server import serve as serve_websockets
-from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
-from websockets.protocol import State
 
 from simulator.activity import Schedule
-from simulator.errors import PortTakenError, SimulatorError, SubscriptionError
+from simulator.errors import PortTakenError, SimulatorError
 from simulator.feeder import Feeder
 from simulator.frames_file import read_frames
+from simulator.frontend import Frontend
 from simulator.generator import Generator
+from simulator.host import Host
 from simulator.ledger import Ledger
 from simulator.options import SimulatorOptions
-from simulator.reader import Reader
-from simulator.subscription import parse_subscription
 from simulator.timeline import Timeline
 
 # What may wait in a connection's own buffer: about a block.
@@ -41,74 +34,14 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-class Frontend:
-    """Answers requests from one timeline."""
-
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
-
-    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer what is not a subscription, and refuse wrong ones; None lets the upgrade go on."""
-        parts = urlsplit(request.path)
-        if parts.path == "/healthz":
-            return self._health()
-        if parts.path != "/subscribe":
-            return connection.respond(http.HTTPStatus.NOT_FOUND, f"{parts.path}: use /subscribe or /healthz\n")
-        try:
-            parse_subscription(parts.query)
-        except (SubscriptionError, ValueError) as error:
-            return connection.respond(http.HTTPStatus.BAD_REQUEST, f"{error}\n")
-        return None
-
-    def _health(self) -> Response:
-        state = {"status": "ok", "live": self._timeline.live_from is not None, "events": self._timeline.length}
-        body = json.dumps(state).encode()
-        headers = Headers({"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"})
-        return Response(http.HTTPStatus.OK.value, http.HTTPStatus.OK.phrase, headers, body)
-
-    async def handle(self, connection: ServerConnection) -> None:
-        """Serve one subscriber until either side closes."""
-        assert connection.request is not None
-        reader = Reader(self._timeline, parse_subscription(urlsplit(connection.request.path).query))
-        sending = asyncio.create_task(self._send(connection, reader))
-        listening = asyncio.create_task(_listen(connection))
-        try:
-            done, _ = await asyncio.wait((sending, listening), return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            sending.cancel()
-            listening.cancel()
-            await asyncio.gather(sending, listening, return_exceptions=True)
-
-    async def _send(self, connection: ServerConnection, reader: Reader) -> None:
-        """Write the frames, many at a time. They are complete frames, so that pings and closes may come between two writes."""
-        with suppress(ConnectionError):
-            async with aclosing(reader.chunks()) as chunks:
-                async for chunk in chunks:
-                    if connection.state is not State.OPEN:
-                        return
-                    connection.transport.write(chunk)
-                    await connection.drain()
-                    # A client that keeps up never makes `drain` wait; the others want their turn too.
-                    await asyncio.sleep(0)
-
-
-async def _listen(connection: ServerConnection) -> None:
-    """Discard what the client says; returns when it has left."""
-    with suppress(ConnectionClosed):
-        async for _ in connection:
-            pass
-
-
-async def open_port(options: SimulatorOptions, frontend: Frontend) -> Server:
+async def open_port(address: str, port: int, frontend: Frontend) -> Server:
     """Listen. Raises PortTakenError."""
-    where = f"port {options.port} on {options.host}"
+    where = f"port {port} on {address}"
     try:
         return await serve_websockets(
             frontend.handle,
-            options.host,
-            options.port,
+            address,
+            port,
             process_request=frontend.process_request,
             # Frames are made beforehand, the same for all.
             compression=None,
@@ -119,7 +52,7 @@ async def open_port(options: SimulatorOptions, frontend: Frontend) -> Server:
             close_timeout=_CLOSE_SECONDS,
         )
     except socket.gaierror as error:
-        raise PortTakenError(f"host {options.host}: {error.strerror}; use an address of this machine") from error
+        raise PortTakenError(f"host {address}: {error.strerror}; use an address of this machine") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortTakenError(f"{where} is taken; stop what listens there or choose another with --port") from error
@@ -135,6 +68,21 @@ def _feeder(options: SimulatorOptions, timeline: Timeline, ledger: Ledger | None
     return Feeder(timeline, ledger, clock, recorded, generator)
 
 
+def _hosts(options: SimulatorOptions, timeline: Timeline, clock: Callable[[], int]) -> list[Host]:
+    retention = options.retention
+    return [
+        Host(
+            number,
+            timeline,
+            clock,
+            offset_us=options.offset_us(number),
+            retention_us=None if retention is None else retention // timedelta(microseconds=1),
+            ledger=options.ledger,
+        )
+        for number in range(options.hosts)
+    ]
+
+
 async def serve(
     options: SimulatorOptions,
     *,
@@ -146,8 +94,8 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set.
 
-    ready: set once the port answers, which with `pregenerate` is when the history is complete. on_listening: called then with
-    the port. on_live: called with the number of events when the history is complete. Raises SimulatorError.
+    ready: set once the ports answer, which with `pregenerate` is when the history is complete. on_listening: called then with
+    the port of each host in turn. on_live: called with the number of events when the history is complete. Raises SimulatorError.
     """
     with (
         closing(Timeline(options.keep_mb * _MEGABYTE)) as timeline,
@@ -156,9 +104,16 @@ async def serve(
         feeder = _feeder(options, timeline, ledger, clock)
         if options.pregenerate and not await _unless_stopped(feeder.catch_up(), stop):
             return
-        async with await open_port(options, Frontend(timeline)) as server:
+        async with AsyncExitStack() as servers:
+            hosts = _hosts(options, timeline, clock)
+            for host in hosts:
+                port = options.port + host.number if options.port else 0
+                opened = await open_port(options.host, port, Frontend(host, control=options.faults))
+                await servers.enter_async_context(opened)
+                host.listens_at(next(iter(opened.sockets)).getsockname()[1])
             if on_listening is not None:
-                on_listening(next(iter(server.sockets)).getsockname()[1])
+                for host in hosts:
+                    on_listening(host.port)
             if ready is not None:
                 ready.set()
             await _unless_stopped(_feed(feeder, timeline, on_live), stop)

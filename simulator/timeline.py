@@ -1,6 +1,7 @@
 """The timeline: all that was ever made available, in serving order, shared by every subscriber."""
 
 import asyncio
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -66,7 +67,7 @@ class Timeline:
             self._append(event)
             if self._open.is_full:
                 self._seal()
-        self._wake()
+        self.wake()
 
     def _append(self, event: Event) -> None:
         block = self._open
@@ -85,7 +86,7 @@ class Timeline:
         for collection in set(block.collections):
             mask |= 1 << collection
         self._remember(self.end.block, block)
-        self._sealed.append(SealedBlock(location, mask, max(block.times)))
+        self._sealed.append(SealedBlock(location, self.length - len(block), mask, max(block.times)))
         self._open = Block()
         gone = 0
         while self._sealed[gone].location.segment < self._store.first_segment:
@@ -93,14 +94,15 @@ class Timeline:
         del self._sealed[:gone]
         self._dropped += gone
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let everybody who waits for a change look again."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     def go_live(self) -> None:
         """Say that the history is complete."""
         self.live_from = self.end
-        self._wake()
+        self.wake()
 
     async def changed(self) -> None:
         """Wait until the timeline has grown or gone live."""
@@ -110,6 +112,41 @@ class Timeline:
         """What is known of a block; None for the newest, which is still growing."""
         place = number - self._dropped
         return self._sealed[place] if place < len(self._sealed) else None
+
+    def first_of(self, number: int) -> int:
+        """How many frames came before a block that is still there."""
+        found = self.sealed(number)
+        return self.length - len(self._open) if found is None else found.first
+
+    @property
+    def oldest(self) -> int:
+        """How many frames are not there any more."""
+        return self.first_of(self._dropped)
+
+    @property
+    def latest_us(self) -> int:
+        """The latest time of the newest frames, microseconds since 1970; 0 when there are none."""
+        sealed = self._sealed[-1].latest_us if self._sealed else 0
+        return max(sealed, max(self._open.times, default=0))
+
+    def position_of(self, index: int) -> Position:
+        """Before the frame of that number; the beginning where it is gone, the end where it is not there yet."""
+        if index >= self.length:
+            return self.end
+        place = bisect_right(self._sealed, index, key=lambda block: block.first) - 1
+        if self._sealed and place < 0:
+            return self.beginning
+        if place == len(self._sealed) - 1 and index >= self.length - len(self._open):
+            place += 1
+        number = self._dropped + place
+        return Position(number, index - self.first_of(number))
+
+    def index_at(self, time_us: int) -> int:
+        """The number of the first frame that is there and happened at that moment or later. Raises OSError."""
+        for place, sealed in enumerate(self._sealed):
+            if sealed.latest_us >= time_us:
+                return sealed.first + _first_at(self.block(self._dropped + place), time_us)
+        return self.length - len(self._open) + _first_at(self._open, time_us)
 
     def block(self, number: int) -> Block:
         """A block that is still there. Raises OSError."""
@@ -131,6 +168,10 @@ class Timeline:
         """Give everything back."""
         self._cache.clear()
         self._store.close()
+
+
+def _first_at(block: Block, time_us: int) -> int:
+    return next((place for place, found_us in enumerate(block.times) if found_us >= time_us), len(block))
 
 
 def _number(name: str, numbers: dict[str, int], names: list[str]) -> int:

@@ -30,10 +30,14 @@ def simulate(
     seed: int,
     file: Path | None,
     ledger: Path | None,
+    hosts: int,
+    clock_offsets: str,
+    retention: str | None,
+    faults: bool,
 ) -> None:
     """Serve Jetstream in the foreground until SIGTERM. What is None is the demo's. Raises BluelakeError."""
     from simulator.errors import SimulatorError
-    from simulator.options import SimulatorOptions, parse_duration
+    from simulator.options import SimulatorOptions, parse_duration, parse_offsets
     from simulator.run import run
 
     epoch = epoch_us(settings)
@@ -48,6 +52,10 @@ def simulate(
                 epoch_us=epoch,
                 file=file,
                 ledger=ledger or settings.home / "simulator" / "ledger.jsonl",
+                hosts=hosts,
+                clock_offsets=parse_offsets(clock_offsets),
+                retention=parse_duration(retention) if retention is not None else None,
+                faults=faults,
             )
         )
     except SimulatorError as error:

@@ -23,7 +23,16 @@ TIMEOUT_SECONDS = 60
 async def running(
     options: SimulatorOptions, clock: Callable[[], int] = now_us, *, until_live: bool = False
 ) -> AsyncIterator[int]:
-    """A simulator that answers; gives its port. until_live: wait until its history is complete."""
+    """A simulator that answers; gives its first host's port. until_live: wait until its history is complete."""
+    async with running_hosts(options, clock, until_live=until_live) as ports:
+        yield ports[0]
+
+
+@asynccontextmanager
+async def running_hosts(
+    options: SimulatorOptions, clock: Callable[[], int] = now_us, *, until_live: bool = False
+) -> AsyncIterator[list[int]]:
+    """A simulator that answers; gives its hosts' ports. until_live: wait until its history is complete."""
     stop, ready, live = asyncio.Event(), asyncio.Event(), asyncio.Event()
     ports: list[int] = []
     serving = asyncio.create_task(
@@ -34,8 +43,8 @@ async def running(
         await asyncio.wait((serving, awaited), return_when=asyncio.FIRST_COMPLETED, timeout=TIMEOUT_SECONDS)
         if serving.done():
             await serving
-        assert ports, "the simulator did not listen"
-        yield ports[0]
+        assert len(ports) == options.hosts, "the simulator did not listen"
+        yield ports
     finally:
         awaited.cancel()
         stop.set()
@@ -53,6 +62,14 @@ async def take(connection: ClientConnection, count: int) -> list[bytes]:
     """The next `count` frames."""
     async with asyncio.timeout(TIMEOUT_SECONDS):
         return [await connection.recv(decode=False) for _ in range(count)]
+
+
+async def control(port: int, request: str) -> dict[str, Any]:
+    """What a host answers to `/control/<request>`, which it has to accept."""
+    status, body = await get(port, f"/control/{request}")
+    assert status == 200, body
+    answer: dict[str, Any] = json.loads(body)
+    return answer
 
 
 async def get(port: int, path: str) -> tuple[int, str]:

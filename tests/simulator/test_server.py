@@ -14,9 +14,11 @@ from simulator.activity import Schedule
 from simulator.blocks import BLOCK_BYTES
 from simulator.errors import PortTakenError
 from simulator.events import Event
+from simulator.frontend import Frontend
 from simulator.generator import Generator
+from simulator.host import Host
 from simulator.options import SimulatorOptions
-from simulator.server import Frontend, now_us, open_port
+from simulator.server import now_us, open_port
 from simulator.timeline import Timeline
 from tests.simulator.helpers import REAL_FRAMES, get, ledger_lines, running, subscribe, take
 
@@ -221,7 +223,7 @@ def test_a_subscriber_that_does_not_read_holds_no_frames() -> None:
         timeline = Timeline(1 << 30)
         timeline.extend(events[:60_000])
         timeline.go_live()
-        async with await open_port(make_options(), Frontend(timeline)) as server:
+        async with await open_port("127.0.0.1", 0, Frontend(Host(0, timeline, now_us))) as server:
             port = server.sockets[0].getsockname()[1]
             async with subscribe(port, "cursor=0") as stalled, subscribe(port, "cursor=0") as brisk:
                 got = await take(brisk, 60_000)

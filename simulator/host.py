@@ -1,0 +1,89 @@
+"""One of the Jetstream hosts that a simulator plays: the same timeline, seen by a clock of its own and numbered its own way."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulator.activity import MICROSECONDS
+from simulator.errors import LedgerError
+from simulator.reader import Origin
+from simulator.timeline import Timeline
+
+# Hosts number the same events differently, by ranges that overlap: a number taken to another host names another event there.
+_FIRST_SEQ = 100_000
+_SEQ_STEP = 7_000
+
+
+@dataclass(slots=True)
+class Host:
+    """A host. Times inside the simulator are base times; the host adds `offset_us` to every time that it serves.
+
+    clock: microseconds since 1970. retention_us: how far back it replays; None: as far as the timeline reaches. ledger: where the
+    truth is recorded; what the host withholds is recorded beside it. withheld: spans of base time, end exclusive. port: where
+    it listens; 0 before it does.
+    """
+
+    number: int
+    timeline: Timeline
+    clock: Callable[[], int]
+    offset_us: int = 0
+    retention_us: int | None = None
+    ledger: Path | None = None
+    withheld: list[tuple[int, int]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def first_seq(self) -> int:
+        """The number of the timeline's first event."""
+        return _FIRST_SEQ + _SEQ_STEP * self.number
+
+    @property
+    def floor_us(self) -> int | None:
+        """Base time before which nothing is replayed; None: everything is."""
+        return None if self.retention_us is None else self.clock() - self.retention_us
+
+    def floor_index(self) -> int:
+        """The number of the oldest frame that is replayed. Raises OSError."""
+        oldest, floor_us = self.timeline.oldest, self.floor_us
+        return oldest if floor_us is None else max(oldest, self.timeline.index_at(floor_us))
+
+    def replay_from(self, cursor: int | None) -> Origin:
+        """Where v1 begins: a cursor that is too old begins where there still is something, and nobody says so."""
+        if cursor is None:
+            return Origin()
+        return Origin(floor_us=max(cursor - self.offset_us, self.floor_us or cursor - self.offset_us))
+
+    def listens_at(self, port: int) -> None:
+        """Take over what an earlier run withheld on that port: it is gone for good. Raises LedgerError."""
+        self.port = port
+        path = self._withheld_path
+        if path is None or not path.exists():
+            return
+        try:
+            spans = [json.loads(line) for line in path.read_bytes().splitlines()]
+        except (OSError, ValueError) as error:
+            raise LedgerError(f"{path}: {error}; remove it or choose another ledger") from error
+        self.withheld += [(span["from_us"], span["to_us"]) for span in spans if span["host"] == port]
+
+    def withhold(self, seconds: float) -> tuple[int, int]:
+        """Lose what happens from now on for so long. Recorded before it is true. Gives the span. Raises LedgerError."""
+        from_us = max(self.clock(), self.timeline.latest_us + 1)
+        span = from_us, from_us + int(seconds * MICROSECONDS)
+        path = self._withheld_path
+        if path is not None:
+            line = json.dumps({"host": self.port, "from_us": span[0], "to_us": span[1]}, separators=(",", ":"))
+            try:
+                with path.open("ab") as file:
+                    file.write(f"{line}\n".encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise LedgerError(f"{path}: {error.strerror}; make room or choose another ledger") from error
+        self.withheld.append(span)
+        return span
+
+    @property
+    def _withheld_path(self) -> Path | None:
+        return None if self.ledger is None else self.ledger.with_name(f"{self.ledger.name}.withheld")
