@@ -1,4 +1,4 @@
-"""Commands that work on data: drain, query, views, status."""
+"""Commands that work on data: drain, seal, query, views, status."""
 
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +41,35 @@ def drain(*, json: AsJson = False) -> None:
             round(batch.duration_seconds, 2),
         )
         for batch in batches
+    ]
+    print_rows(columns, rows, as_json=json)
+
+
+def seal(*, json: AsJson = False) -> None:
+    """Rewrite the hours that have passed into one sorted file each, without duplicates and deleted records."""
+    from datetime import UTC, datetime
+
+    from core.logs import set_up_logging
+    from lake.seal import seal as run
+
+    settings = load_settings()
+    require_home(settings, create=True)
+    set_up_logging("seal", settings.log_level)
+    with progress_bar("seal", "hours") as progress:
+        done = run(settings, datetime.now(UTC), progress)
+    columns = ("table", "hour", "rows_before", "rows", "bytes_before", "bytes", "files", "seconds")
+    rows = [
+        (
+            hour.table,
+            hour.hour,
+            hour.rows_before,
+            hour.rows,
+            hour.bytes_before,
+            hour.size_bytes,
+            hour.files,
+            round(hour.seconds, 2),
+        )
+        for hour in done
     ]
     print_rows(columns, rows, as_json=json)
 
@@ -184,7 +213,7 @@ def reset(*, yes: Annotated[bool, Parameter(negative="", help="Do it.")] = False
 
 def register(app: App) -> None:
     """Add these commands to `app`."""
-    for command in (drain, search, export, sql, status):
+    for command in (drain, seal, search, export, sql, status):
         app.command(command)
     app.command(views_app)
     app.command(buffer_app)

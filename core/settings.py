@@ -120,6 +120,33 @@ class Settings(BaseSettings):
         description="How far apart two hosts' times of one event may lie to be recognised as one, seconds.",
     )
     raw_keep_days: float = Field(2, ge=0, description="Age after which drained chunks under raw/ are removed, days.")
+    bluelake_deletions: Literal["purge", "keep"] = Field(
+        "purge",
+        description="Whether deleted records leave the files, or are only hidden (for those who may keep them).",
+    )
+    seal_schedule: str = Field("10 * * * *", description="Cron expression of the DAG seal_hours, UTC.")
+    seal_delay_minutes: float = Field(
+        30,
+        ge=0,
+        description="How long after its end an hour is left open for late events before it is sealed, minutes.",
+    )
+    heavy_author_posts: int = Field(
+        1000, ge=1, description="Posts in one hour above which an author gets a file of their own when it is sealed."
+    )
+    maintain_schedule: str = Field("40 1 * * *", description="Cron expression of the DAG maintain_lake, UTC.")
+    maintenance_max_mb: float = Field(
+        4096, ge=0, description="Sealed files that one maintenance rewrites to purge deleted records, MB."
+    )
+    purge_days: float = Field(
+        30, gt=5, description="Days within which a deleted record has left the files; the last five are a reserve."
+    )
+    vacuum_grace_hours: int = Field(
+        24,
+        ge=1,
+        le=144,
+        description="How long files that were replaced stay for whoever is reading them, hours; "
+        "longer than the longest export or query.",
+    )
     duckdb_memory_mb: int = Field(2048, ge=128, description="Memory limit of a heavy task's DuckDB, MB.")
     duckdb_threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="Threads of a DuckDB connection; default: cores."
@@ -191,7 +218,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{level!r} is not one of DEBUG, INFO, WARNING, ERROR")
         return level.upper()
 
-    @field_validator("drain_schedule", "refresh_schedule")
+    @field_validator("drain_schedule", "refresh_schedule", "seal_schedule", "maintain_schedule")
     @classmethod
     def _cron(cls, expression: str) -> str:
         if len(expression.split()) != 5:

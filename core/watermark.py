@@ -22,11 +22,13 @@ class Cursor:
 @dataclass(frozen=True)
 class Watermark:
     """`offered`: the last flush number that a drain began to commit. `committed`: the last one that is in the
-    lake whole. `cursors`: by host, where to resume so that nothing after `committed` is missed."""
+    lake whole. `cursors`: by host, where to resume so that nothing after `committed` is missed. `versions`: by table, the
+    version up to which its log is known to be on the disk; None where nothing tells."""
 
     offered: int = 0
     committed: int = 0
     cursors: dict[str, Cursor] = field(default_factory=dict)
+    versions: dict[str, int] | None = None
 
 
 def cursors_to_json(cursors: dict[str, Cursor]) -> str:
@@ -51,8 +53,11 @@ def read_watermark(path: Path) -> Watermark:
     try:
         state = json.loads(content)
         cursors = cursors_from_json(json.dumps(state["cursors"]))
-        return Watermark(int(state["offered"]), int(state["committed"]), cursors)
-    except (ValueError, KeyError, TypeError) as error:
+        versions = state.get("versions")
+        if versions is not None:
+            versions = {str(table): int(version) for table, version in versions.items()}
+        return Watermark(int(state["offered"]), int(state["committed"]), cursors, versions)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptStateError(
             f"{path}: not a watermark ({error}); restore it from a backup, see docs/operations.md"
         ) from error
@@ -60,9 +65,11 @@ def read_watermark(path: Path) -> Watermark:
 
 def write_watermark(path: Path, watermark: Watermark) -> None:
     """Replace the watermark at `path` durably."""
-    state = {
+    state: dict[str, object] = {
         "offered": watermark.offered,
         "committed": watermark.committed,
         "cursors": json.loads(cursors_to_json(watermark.cursors)),
     }
+    if watermark.versions is not None:
+        state["versions"] = dict(sorted(watermark.versions.items()))
     write_durably(path, json.dumps(state, indent=1).encode() + b"\n")

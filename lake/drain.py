@@ -5,7 +5,6 @@ offered in the watermark, entries read and checked, raw files and a commit a tab
 watermark, trim.
 """
 
-import fcntl
 import importlib
 import json
 import logging
@@ -15,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -32,10 +31,12 @@ from core.settings import Settings, require_home
 from core.status import report
 from core.watermark import Watermark, cursors_from_json, cursors_to_json, read_watermark, write_watermark
 from lake import raw
+from lake.confirmed import confirmed_versions
 from lake.dedupe import Selection, select_new
 from lake.duck import connect
 from lake.errors import MissingEntriesError, ParseError, UnwritableRowsError
 from lake.lines import read_lines
+from lake.locks import exclusive
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
 from lake.relations import all_rows
 from lake.store import Store
@@ -109,7 +110,8 @@ class Drain:
         with exclusive(self._settings, "drain"):
             if not self._settings.watermark_path.exists() and not self._store.exists(BATCHES.name):
                 # Before any table: a lake without a watermark is one that lost it, and the ingester refuses to guess.
-                write_watermark(self._settings.watermark_path, Watermark())
+                write_watermark(self._settings.watermark_path, Watermark(versions={}))
+            self._store.recover(confirmed_versions(self._settings))
             self._store.create_tables()
             raw.remove_old(self._settings.raw_dir, self._settings.raw_keep_days, datetime.now(UTC))
             target = self._buffer.state().flush
@@ -130,7 +132,7 @@ class Drain:
         last = flushes[-1]
         offered = max(watermark.offered, last.number)
         crash_point("before-offered")
-        write_watermark(self._settings.watermark_path, Watermark(offered, watermark.committed, watermark.cursors))
+        write_watermark(self._settings.watermark_path, replace(watermark, offered=offered))
         crash_point("after-offered")
         entries = self._read(flushes, low)
         batch = self._commit(started, flushes, entries, low)
@@ -138,7 +140,9 @@ class Drain:
         crash_point("after-fsync-before-batches-row")
         self._store.append(BATCHES, _batch_row(batch, last), last.number, {})
         crash_point("after-batches-row-before-watermark")
-        write_watermark(self._settings.watermark_path, Watermark(offered, last.number, last.cursors))
+        write_watermark(
+            self._settings.watermark_path, Watermark(offered, last.number, last.cursors, self._store.durable)
+        )
         crash_point("after-watermark-before-trim")
         self._buffer.trim(last.number)
         crash_point("after-trim")
@@ -160,7 +164,7 @@ class Drain:
         offered = max(watermark.offered, *(self._store.committed_flush(name) for name in TABLES))
         if newest == watermark.committed:
             if offered > watermark.offered:
-                watermark = Watermark(offered, watermark.committed, watermark.cursors)
+                watermark = replace(watermark, offered=offered)
                 write_watermark(path, watermark)
             return watermark
         with _connection(self._settings) as connection:
@@ -169,7 +173,7 @@ class Drain:
             ).fetchone()
         if row is None:
             raise CorruptStateError(f"batches: flush {newest} is committed and has no row; see docs/operations.md")
-        recovered = Watermark(offered, newest, cursors_from_json(row[0]))
+        recovered = Watermark(offered, newest, cursors_from_json(row[0]), self._store.durable)
         log.warning("the watermark stood at flush %d, the lake at %d: recovered", watermark.committed, newest)
         write_watermark(path, recovered)
         return recovered
@@ -441,19 +445,6 @@ def _log_batch(batch: Batch) -> None:
         batch.bytes_stored / 1e6,
         batch.duration_seconds,
     )
-
-
-@contextmanager
-def exclusive(settings: Settings, task: str) -> Iterator[None]:
-    """Let one process at a time do `task` on this BLUELAKE_HOME; the others wait."""
-    path = settings.home / f"{task}.lock"
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("another %s is running here: waiting for it", task)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def drain(settings: Settings, progress: Progress | None = None) -> list[Batch]:

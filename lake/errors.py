@@ -1,11 +1,12 @@
 """Exceptions of the lake.
 
 LakeError
-├── CorruptLogError       a Delta log has an empty or unreadable tail: the lake would silently lose commits
+├── CorruptLogError       a Delta log has a broken entry that was known to be on the disk, or one not moved aside yet
 ├── MissingEntriesError   the buffer no longer holds entries that it announced: nothing was committed
 ├── CommitError           a Delta commit failed (a full disk), or kept conflicting with other writers
 │   └── RefusedError      delta-rs refuses what it was given; it may be the data or the disk
 ├── UnwritableRowsError   a table's rows cannot be written as they are; the drain finds out which, and catches this
+├── SealError             DuckDB cannot rewrite or look through sealed hours (memory, a full disk)
 ├── ParseError            DuckDB cannot work on a batch (memory, a full disk)
 ├── QueryError            a query that the lake cannot run, with DuckDB's reason
 └── NoViewsError          no build of the cached views has been published yet
@@ -19,7 +20,7 @@ class LakeError(BluelakeError):
 
 
 class CorruptLogError(LakeError, CorruptStateError):
-    """A Delta log has an empty or unreadable tail; see docs/operations.md before anything else is written."""
+    """A Delta log has a broken entry; see docs/operations.md before anything else is written."""
 
 
 class MissingEntriesError(LakeError, CorruptStateError):
@@ -41,6 +42,10 @@ class UnwritableRowsError(LakeError):
         super().__init__(f"{table}: {next(iter(str(cause).splitlines()), type(cause).__name__)}")
         self.table = table
         self.cause = cause
+
+
+class SealError(LakeError):
+    """DuckDB cannot rewrite or look through hours; what was sealed before stays."""
 
 
 class ParseError(LakeError):

@@ -1,14 +1,14 @@
 """The Delta tables on disk: opening, listing live files, and durable commits.
 
-All writes of the lake go through `Store.append`. It reads the application transaction, checks it and writes through one
+All writes of the lake go through `Store.append` and `Store.replace_files`. Each reads, checks and writes through one
 `DeltaTable` object, since delta-rs accepts a repeated transaction version when a write goes by path. delta-rs does not
-fsync, so an appended commit is brought to the disk here before `append` returns.
+fsync, so a commit is brought to the disk here before either returns (`lake/log.py`).
 """
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,22 +19,28 @@ from deltalake import (
     ColumnProperties,
     CommitProperties,
     DeltaTable,
+    PostCommitHookProperties,
     Transaction,
     WriterProperties,
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
 
 from core.clock import to_us
 from core.crash import crash_point
 from core.files import fsync_path
 from lake.errors import CommitError, CorruptLogError, RefusedError
+from lake.log import added_by, check_log, recover, settle
+from lake.rewrite import NewFile
 from lake.tables import ENCODINGS, HOUR_PARTITION, TABLES, Table
 
 log = logging.getLogger(__name__)
 
 APPLICATION = "bluelake-drain"
 COMMIT_ATTEMPTS = 10
+# A rewrite overtaken by other commits is only committed again, which takes milliseconds.
+REPLACE_ATTEMPTS = 1000
 # Delta keeps statistics of timestamps in whole milliseconds, rounded down.
 STATISTICS_STEP_US = 1000
 _BOUNDED = ("operation", "collection")
@@ -45,7 +51,7 @@ _FILE_FACTS = frozenset(
         "num_records",
         "min.event_at",
         "max.event_at",
-        *(f"partition.{name}" for name in HOUR_PARTITION),
+        *(f"partition.{name}" for name in (*HOUR_PARTITION, "user_did")),
         *(f"{bound}.{name}" for name in _BOUNDED for bound in ("min", "max")),
     ]
 )
@@ -53,6 +59,8 @@ _TABLE_CONFIGURATION = {
     "delta.logRetentionDuration": "interval 7 days",
     "delta.checkpointInterval": "100",
 }
+# Old entries go in the maintenance, once the checkpoint that sums them up is on the disk.
+_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class DataFile:
 
     `hour`: the UTC hour that it belongs to, as `YYYY-MM-DDTHH`. `first_us`, `last_us`: bounds of its rows' `event_at`,
     microseconds since 1970, inclusive. `greatest`, `least`: the greatest and the least `operation` and `collection` in
-    it, None where the table has no such column.
+    it, None where the table has no such column. `partition`: the values of the table's partition.
     """
 
     path: str
@@ -72,15 +80,17 @@ class DataFile:
     last_us: int
     greatest: Mapping[str, object]
     least: Mapping[str, object] = field(default_factory=dict)
+    partition: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Commit:
-    """What an append wrote: the table's new version, rows, bytes of Parquet, and the files."""
+    """What a commit wrote: the table's new version, rows, bytes of Parquet, and the files' paths below the table."""
 
     version: int
     rows: int
     size_bytes: int
+    paths: tuple[str, ...]
 
 
 class Store:
@@ -90,6 +100,20 @@ class Store:
         self.root = root
         self._open: dict[str, DeltaTable] = {}
         self._files: dict[str, tuple[int, tuple[DataFile, ...]]] = {}
+        self._durable: dict[str, int] = {}
+
+    def recover(self, confirmed: Callable[[str], int | None]) -> None:
+        """Make the logs whole after a power loss, and bring all that is in them to the disk. For writers, at their start.
+
+        `confirmed`: the version of a table that is known to be on the disk (`lake.log.recover`). Raises CorruptLogError.
+        """
+        for name in TABLES:
+            self._durable[name] = recover(self.root / name, confirmed(name))
+
+    @property
+    def durable(self) -> dict[str, int]:
+        """Versions that this store has brought to the disk, with everything before them."""
+        return dict(self._durable)
 
     def create_tables(self) -> None:
         """Make every table that is not there yet, empty."""
@@ -107,7 +131,7 @@ class Store:
                 configuration=_TABLE_CONFIGURATION,
                 mode="ignore",
             )
-            _fsync_commit(path, 0, [])
+            self._durable[table.name] = settle(path, -1, 0)
             fsync_path(self.root)
 
     def exists(self, name: str) -> bool:
@@ -188,17 +212,57 @@ class Store:
                         custom_metadata=_metadata(application, flush, counts),
                         max_commit_retries=0,
                     ),
+                    post_commithook_properties=_HOOKS,
                 )
             except CommitFailedError as error:
                 log.warning("commit to %s conflicted (attempt %d): %s", table.name, attempt + 1, error)
                 continue
             except DeltaError as error:
-                raise RefusedError(
-                    f"{table.name}: cannot be written: {next(iter(str(error).splitlines()), error)}"
-                ) from error
+                raise _refused(table, error) from error
             crash_point("after-commit-before-fsync")
-            return _settle(path, delta.version(), rows.num_rows)
+            return self._settle(table, delta.version())
         raise CommitError(f"{table.name}: {COMMIT_ATTEMPTS} commits in a row conflicted with other writers")
+
+    def replace_files(self, table: Table, replaced: Sequence[DataFile], added: Sequence[NewFile]) -> Commit | None:
+        """Put the files `added`, which hold the rows of `replaced`, into their place in one commit; bring it to the disk.
+
+        Only the files that were read are taken out: what another commit added to the hour meanwhile stays, in a file of its
+        own. Returns None, and changes nothing, if any of them is no longer live. The replaced files stay where they are until
+        a vacuum. Raises CommitError, OSError.
+        """
+        path = self.root / table.name
+        for attempt in range(REPLACE_ATTEMPTS):
+            delta = DeltaTable(str(path))
+            # delta-rs would let two rewrites of one file both in: only what was live at this very version is replaced.
+            if not {file.path for file in replaced} <= {file.path for file in _list_files(delta, path)}:
+                return None
+            now_ms, version = time.time_ns() // 1_000_000, delta.version() + 1
+            try:
+                delta.create_write_transaction(
+                    [*(_add(file, now_ms) for file in added), *(_remove(file, path, now_ms) for file in replaced)],
+                    mode="append",
+                    schema=delta.schema(),
+                    partition_by=list(table.partition),
+                    commit_properties=CommitProperties(max_commit_retries=0),
+                    post_commithook_properties=_HOOKS,
+                )
+            except CommitFailedError as error:
+                log.info("%s: overtaken by another commit (attempt %d): %s", table.name, attempt + 1, error)
+                continue
+            except DeltaError as error:
+                raise _refused(table, error) from error
+            crash_point("mid-seal-commit")
+            return self._settle(table, version)
+        raise CommitError(f"{table.name}: overtaken by other commits {REPLACE_ATTEMPTS} times")
+
+    def _settle(self, table: Table, version: int) -> Commit:
+        """fsync a commit, and whatever lies between it and what is known to be on the disk; tell its size."""
+        path = self.root / table.name
+        self._durable[table.name] = settle(path, self._durable.get(table.name, version - 1), version)
+        added = added_by(path / "_delta_log" / f"{version:020d}.json")
+        rows = sum(json.loads(add["stats"])["numRecords"] for add in added)
+        paths = tuple(unquote(add["path"]) for add in added)
+        return Commit(version, rows, sum(add["size"] for add in added), paths)
 
 
 def _metadata(application: str, flush: int, counts: Mapping[str, object]) -> dict[str, str]:
@@ -209,7 +273,7 @@ def _metadata(application: str, flush: int, counts: Mapping[str, object]) -> dic
 
 
 def writer_properties(table: Table) -> WriterProperties:
-    """How Parquet files of `table` are encoded."""
+    """How a drain's Parquet files of `table` are encoded."""
     columns = {
         name: ColumnProperties(dictionary_enabled=False, encoding=ENCODINGS[name])
         for name in table.column_names
@@ -218,39 +282,17 @@ def writer_properties(table: Table) -> WriterProperties:
     return WriterProperties(compression="ZSTD", compression_level=3, column_properties=columns)
 
 
-def check_log(path: Path) -> None:
-    """Refuse a Delta log whose newest entry is empty, not JSON, or names a data file that is not whole.
-
-    A power loss can leave all three. delta-rs loads such a log without a word as the version before. Raises CorruptLogError.
-    """
-    entries = sorted((path / "_delta_log").glob("[0-9]*.json")) if (path / "_delta_log").is_dir() else []
-    if not entries:
-        return
-    newest = entries[-1]
-    try:
-        lines = newest.read_bytes().splitlines()
-        actions = [json.loads(line) for line in lines]
-    except ValueError:
-        actions = []
-    added = [action["add"] for action in actions if "add" in action]
-    broken = [add["path"] for add in added if not _has_size(path / unquote(add["path"]), add["size"])]
-    if broken:
-        raise CorruptLogError(
-            f"{newest}: names {broken[0]}, which is missing or cut off, as after a power loss; delete this one entry if "
-            "nothing was committed after it (docs/operations.md, 'An empty log entry'), then start again"
-        )
-    if not actions:
-        raise CorruptLogError(
-            f"{newest}: empty or cut off, as after a power loss; delete this one file if nothing was committed after it "
-            "(docs/operations.md, 'An empty log entry'), then start again"
-        )
+def _add(file: NewFile, now_ms: int) -> AddAction:
+    return AddAction(file.path, file.size_bytes, dict(file.partition), now_ms, False, file.statistics)
 
 
-def _has_size(path: Path, size_bytes: int) -> bool:
-    try:
-        return path.stat().st_size == size_bytes
-    except FileNotFoundError:
-        return False
+def _remove(file: DataFile, root: Path, now_ms: int) -> RemoveAction:
+    partition: dict[str, str | None] = dict(file.partition)
+    return RemoveAction(str(Path(file.path).relative_to(root)), False, now_ms, file.size_bytes, partition)
+
+
+def _refused(table: Table, error: DeltaError) -> RefusedError:
+    return RefusedError(f"{table.name}: cannot be written: {next(iter(str(error).splitlines()), error)}")
 
 
 def _list_files(table: DeltaTable, root: Path) -> tuple[DataFile, ...]:
@@ -272,6 +314,11 @@ def _data_file(action: dict[str, object], root: Path) -> DataFile:
         last_us=_microseconds(last) + STATISTICS_STEP_US,
         greatest=greatest,
         least={name: action.get(f"min.{name}") for name in _BOUNDED},
+        partition={
+            name.removeprefix("partition."): str(value)
+            for name, value in action.items()
+            if name.startswith("partition.")
+        },
     )
 
 
@@ -279,24 +326,3 @@ def _microseconds(moment: object) -> int:
     if not isinstance(moment, datetime):
         raise CorruptLogError(f"a data file's statistics say {moment!r} of event_at: it was not written by Bluelake")
     return to_us(moment)
-
-
-def _settle(path: Path, version: int, rows: int) -> Commit:
-    """fsync what the commit `version` added, and tell its size."""
-    entry = path / "_delta_log" / f"{version:020d}.json"
-    added = [action["add"] for action in map(json.loads, entry.read_bytes().splitlines()) if "add" in action]
-    _fsync_commit(path, version, [path / unquote(add["path"]) for add in added])
-    return Commit(version, rows, sum(add["size"] for add in added))
-
-
-def _fsync_commit(path: Path, version: int, data_files: Iterable[Path]) -> None:
-    """Bring data files, the log entry that names them, a checkpoint of it, and all their folders to the disk."""
-    log_dir = path / "_delta_log"
-    files = list(data_files)
-    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(path)}
-    checkpoint = [log_dir / "_last_checkpoint", *log_dir.glob(f"{version:020d}.checkpoint*")]
-    logs = [log_dir / f"{version:020d}.json", *(file for file in checkpoint if file.exists())]
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        # Data first: once the log entry is on the disk, what it names must be there too.
-        for group in (files, sorted(folders), logs, [log_dir, path]):
-            list(pool.map(fsync_path, group))

@@ -14,7 +14,7 @@ TIMESTAMP = pa.timestamp("us", tz="UTC")
 TEXTS = pa.list_(pa.string())
 HOUR_PARTITION = ("year", "month", "day", "hour")
 
-Encoding = Literal["PLAIN", "DELTA_BINARY_PACKED", "DELTA_BYTE_ARRAY"]
+Encoding = Literal["PLAIN", "DELTA_BINARY_PACKED", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"]
 
 # Columns that grow with time or never repeat: a dictionary would only cost, a delta is small.
 ENCODINGS: dict[str, Encoding] = {
@@ -26,6 +26,18 @@ ENCODINGS: dict[str, Encoding] = {
     "cid": "PLAIN",
     "text": "PLAIN",
     "seq": "DELTA_BINARY_PACKED",
+    "subject_rkey": "PLAIN",
+}
+# Sorted by (did, rkey), equal DIDs lie together and zstd finds them; keys and revs no longer grow from row to row.
+SEALED_ENCODINGS: dict[str, Encoding] = {
+    "did": "PLAIN",
+    "rkey": "PLAIN",
+    "rev": "PLAIN",
+    "event_at": "DELTA_BINARY_PACKED",
+    "created_at": "DELTA_BINARY_PACKED",
+    "cid": "DELTA_BYTE_ARRAY",
+    "text": "DELTA_LENGTH_BYTE_ARRAY",
+    "subject_did": "DELTA_BYTE_ARRAY",
     "subject_rkey": "PLAIN",
 }
 

@@ -5,7 +5,7 @@ import subprocess
 import tomllib
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
@@ -62,6 +62,8 @@ def type_name(field: FieldInfo) -> str:
     """A setting's type, as the page calls it."""
     if isinstance(field.default, tuple):
         return TYPES["tuple"]
+    if get_origin(field.annotation) is Literal:
+        return TYPES["str"]
     kinds = get_args(field.annotation) or (field.annotation,)
     if isinstance(kinds[0], str):
         return TYPES["str"]

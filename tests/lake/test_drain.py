@@ -19,6 +19,7 @@ from core.status import read_status
 from core.watermark import Cursor, Watermark, read_watermark, write_watermark
 from lake.drain import drain
 from lake.errors import CorruptLogError, MissingEntriesError, ParseError
+from lake.tables import TABLES
 from tests.conftest import NOON_US, RedisServer, commit_frame
 from tests.lake.feed import feed, rows, values
 
@@ -56,7 +57,9 @@ def test_a_drain_moves_everything_and_tells_what_it_did(buffer: Buffer, settings
     assert json.loads(row["rows_by_table"]) == {"likes": 3, "posts": 1, "rejects": 1}
     assert json.loads(row["cursors"]) == {"host": {"time_us": NOON_US, "seq": None}}
     assert row["bytes_raw"] == sum(len(f) + 1 for f in [*likes("3ka", "3kb", "3kc"), *posts("3kp")])
-    assert read_watermark(settings.watermark_path) == Watermark(2, 2, {"host": Cursor(NOON_US)})
+    watermark = read_watermark(settings.watermark_path)
+    assert (watermark.offered, watermark.committed, watermark.cursors) == (2, 2, {"host": Cursor(NOON_US)})
+    assert watermark.versions == dict.fromkeys(TABLES, 0) | {"likes": 1, "posts": 1, "rejects": 1, "batches": 1}
     assert list(buffer.flushes(0)) == []
     assert sum(depth.events for depth in buffer.depth().values()) == 0
 

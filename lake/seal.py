@@ -1,0 +1,211 @@
+"""The seal: an hour that has passed is rewritten once a table, into one file, sorted by (did, rkey).
+
+Duplicates and purged rows fall out; authors with very many posts in the hour get a file of their own. Each rewrite is one
+commit that a drain beside it cannot lose a row to (`Store.replace_files`), and readers keep the files that they opened
+until a vacuum. Killed anywhere, the next run seals what is not sealed yet.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from core.clock import to_us
+from core.crash import crash_point
+from core.errors import BluelakeError
+from core.settings import Settings, require_home
+from core.status import report
+from lake.confirmed import confirmed_versions
+from lake.duck import connect
+from lake.errors import SealError
+from lake.locks import exclusive
+from lake.purge import kept, purges
+from lake.relations import quote, scan, sql_template
+from lake.rewrite import remove, write_hour
+from lake.sealed import hour_start_us, open_hours, read_sealed, write_sealed
+from lake.store import Commit, DataFile, Store
+from lake.tables import GAPS, TABLES, Table
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+OTHER_AUTHORS = "other"
+# A DID is the name of a folder, in which each of some characters takes three.
+LONGEST_FOLDER_DID = 80
+_BATCH_ROWS = 50_000
+_SORTED_BY = ("did", "rkey", "rev", "event_at")
+
+
+@dataclass(frozen=True)
+class SealedHour:
+    """One hour of one table, rewritten: rows and bytes before and after."""
+
+    table: str
+    hour: str
+    rows_before: int
+    rows: int
+    bytes_before: int
+    size_bytes: int
+    files: int
+    seconds: float
+
+
+class Sealer:
+    """Rewrites hours of one lake, one after the other, on one DuckDB connection."""
+
+    def __init__(self, settings: Settings, store: Store, connection: duckdb.DuckDBPyConnection) -> None:
+        self._settings = settings
+        self._store = store
+        self._connection = connection
+        self._margin_us = int(settings.dedupe_margin_seconds * 1e6)
+
+    def seal(self, table: Table, hour: str) -> SealedHour | None:
+        """Rewrite `hour` of `table`, and note durably that it is sealed.
+
+        Returns None where another process has rewritten it meanwhile. Raises CommitError, OSError, duckdb.Error.
+        """
+        started = time.perf_counter()
+        root = self._store.root / table.name
+        replaced = [file for file in self._store.files(table.name) if file.hour == hour]
+        rows = sum(file.rows for file in replaced)
+        batches = self._rows(table, hour, replaced)
+        written = write_hour(root, table, hour, batches, self._count_authors(table, replaced), rows)
+        crash_point("before-seal-commit")
+        commit = self._store.replace_files(table, replaced, written)
+        if commit is None:
+            log.warning("%s %s: rewritten by another process meanwhile", table.name, hour)
+            remove(root, written)
+            return None
+        crash_point("after-seal-commit")
+        self._note(table, hour, commit)
+        return SealedHour(
+            table.name,
+            hour,
+            rows,
+            commit.rows,
+            sum(file.size_bytes for file in replaced),
+            commit.size_bytes,
+            len(commit.paths),
+            time.perf_counter() - started,
+        )
+
+    def _note(self, table: Table, hour: str, commit: Commit) -> None:
+        folder = self._store.root / table.name
+        sealed = read_sealed(folder)
+        sealed.version = max(sealed.version, commit.version)
+        sealed.hours[hour] = commit.paths
+        if not commit.paths:
+            # Purged whole: there is no file that could be sealed.
+            del sealed.hours[hour]
+        write_sealed(folder, sealed)
+
+    def _rows(self, table: Table, hour: str, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
+        """The rows of `files`, which are those of `hour`, as they are to be written; read as they are taken."""
+        source = scan(table, files)
+        by_author = "user_did" in table.partition
+        statement = sql_template("seal_hour").format(
+            columns=", ".join(f'r."{name}"' for name in table.column_names),
+            user_did=f", {self._user_did(source)} AS user_did" if by_author else "",
+            rows=source,
+            once=self._once(table, source),
+            kept=kept(self._store, table, hour_start_us(hour), self._margin_us)
+            if purges(self._settings, table)
+            else "",
+            order=", ".join(
+                ["user_did"] * by_author + [f'r."{name}"' for name in _SORTED_BY if name in table.column_names]
+            ),
+        )
+        names = [*table.column_names, *(["user_did"] if by_author else [])]
+        schema = pa.schema([table.schema.field(name) for name in names])
+        cursor = self._connection.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
+        for batch in cursor.execute(statement).to_arrow_reader(_BATCH_ROWS):
+            yield batch.cast(schema)
+
+    def _user_did(self, source: str) -> str:
+        """The partition of a post: its author where that one has very many in the hour."""
+        statement = sql_template("seal_heavy_authors").format(
+            rows=source, longest=LONGEST_FOLDER_DID, posts=self._settings.heavy_author_posts
+        )
+        heavy = [did for (did,) in self._connection.execute(statement).fetchall()]
+        if not heavy:
+            return quote(OTHER_AUTHORS)
+        return f"CASE WHEN r.did IN ({', '.join(map(quote, heavy))}) THEN r.did ELSE {quote(OTHER_AUTHORS)} END"
+
+    def _once(self, table: Table, source: str) -> str:
+        """What keeps one of equal rows; empty where there are none, which is cheap to find out."""
+        # A repair of a gap is a row that differs from it only there.
+        key = ", ".join((*table.key, "repaired_at") if table is GAPS else table.key)
+        found = self._connection.execute(f"SELECT count(*) = count(DISTINCT hash({key})) FROM {source}").fetchone()
+        if found is not None and found[0]:
+            return ""
+        return f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY event_at) = 1"
+
+    def _count_authors(self, table: Table, files: Sequence[DataFile]) -> int:
+        if "did" not in table.column_names:
+            return 0
+        found = self._connection.execute(f"SELECT approx_count_distinct(did) FROM {scan(table, files)}").fetchone()
+        return int(found[0]) if found else 0
+
+
+def seal(settings: Settings, now: datetime, progress: Progress | None = None) -> list[SealedHour]:
+    """Seal every hour of every table that ended SEAL_DELAY_MINUTES or longer before `now`, oldest first.
+
+    `progress` is called with the hours done and the hours to do. Raises BluelakeError, OSError.
+    """
+    require_home(settings, create=True)
+    try:
+        with exclusive(settings, "seal"):
+            done = _seal(settings, now, progress or (lambda done, total: None))
+    except (BluelakeError, OSError) as error:
+        report(settings, "seal", ok=False, state="failed", message=str(error).splitlines()[0])
+        raise
+    rows = sum(hour.rows for hour in done)
+    report(settings, "seal", ok=True, state="done", message=f"{len(done)} hours of tables sealed, {rows:,} rows")
+    return done
+
+
+def _seal(settings: Settings, now: datetime, progress: Progress) -> list[SealedHour]:
+    store = Store(settings.lake_dir)
+    store.recover(confirmed_versions(settings))
+    waiting = waiting_hours(settings, store, now)
+    done: list[SealedHour] = []
+    connection = connect(settings)
+    try:
+        sealer = Sealer(settings, store, connection)
+        for hour, name in waiting:
+            progress(len(done), len(waiting))
+            if (sealed := sealer.seal(TABLES[name], hour)) is not None:
+                done.append(sealed)
+                _log_hour(sealed)
+    except duckdb.Error as error:
+        raise SealError(f"DuckDB cannot seal: {str(error).splitlines()[0]}") from error
+    finally:
+        connection.close()
+    progress(len(done), len(waiting))
+    return done
+
+
+def waiting_hours(settings: Settings, store: Store, now: datetime) -> list[tuple[str, str]]:
+    """What there is to seal at `now`: (hour, table), oldest first."""
+    before_us = to_us(now) - int(settings.seal_delay_minutes * 60_000_000)
+    return sorted((hour, name) for name in TABLES for hour in open_hours(store, name, before_us))
+
+
+def _log_hour(hour: SealedHour) -> None:
+    log.info(
+        "sealed %s %s: %d rows of %d, %.1f MB of %.1f MB, %d files, %.2f s",
+        hour.table,
+        hour.hour,
+        hour.rows,
+        hour.rows_before,
+        hour.size_bytes / 1e6,
+        hour.bytes_before / 1e6,
+        hour.files,
+        hour.seconds,
+    )

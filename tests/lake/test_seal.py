@@ -1,0 +1,351 @@
+"""The seal: one sorted file an hour, no row lost, nothing twice, hours known by their files."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from pyarrow import parquet
+
+from buffer.client import Buffer
+from core.crash import VARIABLE
+from core.settings import Settings
+from lake.drain import drain
+from lake.seal import SealedHour, seal, waiting_hours
+from lake.sealed import read_sealed
+from lake.store import DataFile, Store
+from lake.tables import DELETES
+from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, wait_until
+from tests.lake.feed import feed, rows, values
+from tests.lake.test_relations import account
+from tests.lake.test_store import delete_rows
+
+HOUR_US = 3_600_000_000
+POST = "app.bsky.feed.post"
+LATER = datetime(2026, 7, 4, 20, tzinfo=UTC)
+DIDS = [f"did:plc:{letter * 24}" for letter in "abcdefg"]
+
+
+def like(did: str, rkey: str, *, rev: int = 1, time_us: int = NOON_US) -> bytes:
+    return commit_frame(did=did, rkey=rkey, rev=rev, time_us=time_us)
+
+
+def post(did: str, rkey: str, *, rev: int = 1, time_us: int = NOON_US, text: str = "hello", **more: Any) -> bytes:
+    return commit_frame(POST, did=did, rkey=rkey, rev=rev, time_us=time_us, record={"text": text}, **more)
+
+
+def delete(did: str, rkey: str, *, rev: int, time_us: int = NOON_US, collection: str = POST) -> bytes:
+    return commit_frame(collection, did=did, rkey=rkey, rev=rev, time_us=time_us, operation="delete")
+
+
+def drained(buffer: Buffer, settings: Settings, *batches: list[bytes]) -> None:
+    for frames in batches:
+        feed(buffer, frames)
+        drain(settings)
+
+
+def live(settings: Settings, table: str, hour: str = "2026-07-04T12") -> list[DataFile]:
+    return [file for file in Store(settings.lake_dir).files(table) if file.hour == hour]
+
+
+def everything(settings: Settings, table: str) -> list[dict[str, Any]]:
+    return sorted(rows(settings, f"SELECT * FROM {table}_all"), key=str)
+
+
+def sealed_of(done: list[SealedHour], table: str) -> list[SealedHour]:
+    return [hour for hour in done if hour.table == table]
+
+
+def test_an_hour_becomes_one_file_sorted_by_author_and_key(buffer: Buffer, settings: Settings) -> None:
+    batches = [[like(did, f"3k{n}", time_us=NOON_US + n) for did in DIDS] for n in (3, 1, 2)]
+    drained(buffer, settings, *batches)
+    before = everything(settings, "likes")
+    assert len(live(settings, "likes")) == 3
+
+    done = seal(settings, LATER)
+
+    (hour,) = sealed_of(done, "likes")
+    assert (hour.hour, hour.rows_before, hour.rows, hour.files) == ("2026-07-04T12", 21, 21, 1)
+    (file,) = live(settings, "likes")
+    stored = parquet.ParquetFile(file.path).read(columns=["did", "rkey"]).to_pylist()
+    assert [(row["did"], row["rkey"]) for row in stored] == [(did, f"3k{n}") for did in DIDS for n in (1, 2, 3)]
+    assert everything(settings, "likes") == before
+    assert (file.first_us, file.last_us, file.greatest["operation"]) == (NOON_US, NOON_US + 1000, "create")
+
+
+def test_every_table_is_sealed_and_says_what_it_said(buffer: Buffer, settings: Settings) -> None:
+    did = DIDS[0]
+    frames = [
+        *(commit_frame(f"app.bsky.{kind}", did=did) for kind in ("feed.like", "feed.repost", "feed.post")),
+        *(commit_frame(f"app.bsky.{kind}", did=did) for kind in ("graph.follow", "graph.block", "actor.profile")),
+        account(did, True, seq=1),
+        delete(did, "3kother", rev=9),
+        b"junk",
+    ]
+    drained(buffer, settings, frames, [*frames[:-1], account(did, True, seq=2)])
+    tables = ("posts", "likes", "reposts", "follows", "blocks", "profiles", "accounts", "deletes")
+    before = {table: everything(settings, table) for table in (*tables, "rejects", "batches")}
+    assert all(before.values())
+
+    # The rejects and the batches lie in the hour in which this test runs.
+    seal(settings, datetime.now(UTC) + timedelta(hours=3))
+
+    assert {table: everything(settings, table) for table in before} == before
+    assert all(
+        len({file.hour for file in files}) == len(files) for files in map(Store(settings.lake_dir).files, before)
+    )
+
+
+def test_a_did_is_found_by_a_bloom_filter(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(did, "3ka") for did in DIDS])
+    seal(settings, LATER)
+    (file,) = live(settings, "likes")
+    found = duckdb.sql(f"SELECT path_in_schema, bloom_filter_length FROM parquet_metadata('{file.path}')").fetchall()
+    assert {name for name, length in found if length} == {"did"}
+    probe = duckdb.sql(
+        f"SELECT DISTINCT bloom_filter_excludes FROM parquet_bloom_probe('{file.path}', 'did', '{DIDS[2]}')"
+    )
+    assert probe.fetchall() == [(False,)]
+
+
+def test_a_sealed_hour_is_left_alone(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(did, "3ka") for did in DIDS], [post(DIDS[0], "3kp")])
+    seal(settings, LATER)
+    before = {table: live(settings, table) for table in ("likes", "posts")}
+    assert seal(settings, LATER) == []
+    assert {table: live(settings, table) for table in before} == before
+
+
+def test_an_hour_waits_for_its_end_and_the_delay(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(DIDS[0], "3ka")])
+    end = datetime(2026, 7, 4, 13, tzinfo=UTC)
+    assert seal(settings, end + timedelta(minutes=29)) == []
+    assert [hour.table for hour in seal(settings, end + timedelta(minutes=30))] == ["likes"]
+
+
+def test_a_late_row_reopens_its_hour(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(DIDS[0], "3ka"), like(DIDS[0], "3kb", time_us=NOON_US + HOUR_US)])
+    seal(settings, LATER)
+    drained(buffer, settings, [like(DIDS[1], "3klate")])
+    assert waiting_hours(settings, Store(settings.lake_dir), LATER) == [("2026-07-04T12", "likes")]
+
+    (hour,) = seal(settings, LATER)
+
+    assert (hour.rows_before, hour.rows, hour.files) == (2, 2, 1)
+    assert sorted(values(settings, "SELECT rkey FROM likes")) == ["3ka", "3kb", "3klate"]
+
+
+def test_a_lost_list_of_sealed_hours_costs_sealing_again(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(DIDS[0], "3ka")])
+    seal(settings, LATER)
+    before = everything(settings, "likes")
+    (settings.lake_dir / "likes" / "_sealed.json").write_bytes(b"")
+    assert [hour.table for hour in seal(settings, LATER)] == ["likes"]
+    assert everything(settings, "likes") == before
+    assert seal(settings, LATER) == []
+
+
+def test_rows_that_came_twice_fall_out(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(DIDS[0], "3ka"), like(DIDS[0], "3kb")])
+    store = Store(settings.lake_dir)
+    # As if the same rows had been appended past the drain's own comparison.
+    for flush in (50, 51):
+        store.append(DELETES, delete_rows("3kx", "3ky"), flush, {})
+    (hour,) = sealed_of(seal(settings, LATER), "deletes")
+    assert (hour.rows_before, hour.rows) == (4, 2)
+
+
+def test_deleted_records_and_deleted_accounts_leave_the_files(buffer: Buffer, settings: Settings) -> None:
+    gone, away, back = DIDS[1], DIDS[2], DIDS[3]
+    frames = [
+        post(DIDS[0], "3kstays"),
+        post(DIDS[0], "3kgone", rev=1),
+        delete(DIDS[0], "3kgone", rev=2, time_us=NOON_US + 30 * HOUR_US),
+        post(DIDS[0], "3kanew", rev=1, text="first"),
+        delete(DIDS[0], "3kanew", rev=2),
+        post(DIDS[0], "3kanew", rev=3, text="second"),
+        delete(DIDS[0], "3kstays", rev=5, collection="app.bsky.feed.like"),
+        *(post(did, "3ka") for did in (gone, away, back)),
+        status(gone, "deleted", seq=2),
+        status(away, "deactivated", seq=3),
+        status(back, "deleted", seq=4),
+        account(back, True, seq=5, hours=1),
+    ]
+    drained(buffer, settings, frames)
+    current = sorted(values(settings, "SELECT did || rkey || text FROM posts"))
+
+    (hour,) = sealed_of(seal(settings, LATER), "posts")
+
+    left = sorted((row["did"], row["rkey"], row["text"]) for row in everything(settings, "posts"))
+    assert left == sorted(
+        [(DIDS[0], "3kstays", "hello"), (DIDS[0], "3kanew", "second"), (away, "3ka", "hello"), (back, "3ka", "hello")]
+    )
+    assert (hour.rows_before, hour.rows) == (7, 4)
+    assert sorted(values(settings, "SELECT did || rkey || text FROM posts")) == current
+
+
+def status(did: str, state: str, *, seq: int) -> bytes:
+    frame = account(did, False, seq=seq)
+    return frame.replace(b'"active": false', b'"active": false, "status": "%s"' % state.encode())
+
+
+def test_whoever_may_keep_deleted_records_keeps_them(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [post(DIDS[0], "3kgone", rev=1), delete(DIDS[0], "3kgone", rev=2)])
+    seal(settings.model_copy(update={"bluelake_deletions": "keep"}), LATER)
+    assert values(settings, "SELECT rkey FROM posts_all") == ["3kgone"]
+    assert values(settings, "SELECT rkey FROM posts") == []
+
+
+def test_an_hour_of_deleted_records_only_has_no_file(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [post(DIDS[0], "3kgone", rev=1), delete(DIDS[0], "3kgone", rev=2)])
+    seal(settings, LATER)
+    assert live(settings, "posts") == []
+    assert seal(settings, LATER) == []
+
+
+def test_an_edited_post_keeps_its_first_hour_after_the_seal(buffer: Buffer, settings: Settings) -> None:
+    edit = post(DIDS[0], "3ka", rev=2, text="edited", time_us=NOON_US + 2 * HOUR_US, operation="update")
+    drained(buffer, settings, [post(DIDS[0], "3ka", rev=1), edit])
+    seal(settings, LATER)
+    assert rows(settings, "SELECT text, hour FROM posts") == [{"text": "edited", "hour": "12"}]
+
+
+def test_authors_of_very_many_posts_get_a_file_of_their_own(buffer: Buffer, settings: Settings) -> None:
+    heavy, light = DIDS[4], [DIDS[0], DIDS[6]]
+    frames = [post(heavy, f"3k{n}", rev=n) for n in range(4)] + [post(did, "3ka") for did in light]
+    drained(buffer, settings, frames)
+    seal(settings.model_copy(update={"heavy_author_posts": 3}), LATER)
+    files = {file.partition["user_did"]: file.rows for file in live(settings, "posts")}
+    assert files == {heavy: 4, "other": 2}
+    assert sorted(set(values(settings, "SELECT did || user_did FROM posts"))) == sorted(
+        [heavy + heavy, *(did + "other" for did in light)]
+    )
+
+
+@pytest.mark.parametrize(
+    "did",
+    ["did:web:..", "did:web:a%2F..%2F..%2Fb", "did:web:%2e%2e%2f%2e%2e", "did:web:a:..:..:b", "did:x:" + "z" * 500],
+)
+def test_a_hostile_did_names_no_folder_outside_the_lake(did: str, buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [post(did, f"3k{n}") for n in range(3)])
+    before = outside(settings)
+    seal(settings.model_copy(update={"heavy_author_posts": 1}), LATER)
+    assert sorted(values(settings, "SELECT did FROM posts")) == [did] * 3
+    (file,) = live(settings, "posts")
+    folder = Path(file.path).resolve().parent
+    assert folder.parent == settings.lake_dir / "posts" / "year=2026" / "month=07" / "day=04" / "hour=12"
+    assert outside(settings) == before
+    # A name that is too long for a folder shares the others' file.
+    assert file.partition["user_did"] == ("other" if len(did) > 80 else did)
+
+
+def outside(settings: Settings) -> set[Path]:
+    return {path for path in settings.home.parent.rglob("*") if not path.is_relative_to(settings.home)}
+
+
+def seal_in_a_child(settings: Settings, **environment: str) -> subprocess.CompletedProcess[str]:
+    code = (
+        "from datetime import UTC, datetime; from core.settings import load_settings; from lake.seal import seal;"
+        "seal(load_settings(), datetime(2026, 7, 4, 20, tzinfo=UTC))"
+    )
+    environment |= {"BLUELAKE_HOME": str(settings.home), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=clean_environment(**environment), capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("power_loss", [False, True], ids=["killed", "power loss"])
+@pytest.mark.parametrize("point", ["before-seal-commit", "mid-seal-commit", "after-seal-commit"])
+def test_killed_anywhere_the_next_seal_ends_right(
+    point: str, power_loss: bool, buffer: Buffer, settings: Settings
+) -> None:
+    drained(buffer, settings, [like(did, "3ka") for did in DIDS], [like(did, "3kb") for did in DIDS])
+    before = everything(settings, "likes")
+    entry = settings.lake_dir / "likes" / "_delta_log" / f"{3:020d}.json"
+
+    assert seal_in_a_child(settings, **{VARIABLE: point}).returncode == -9
+
+    assert entry.exists() == (point != "before-seal-commit")
+    if power_loss and point != "after-seal-commit" and entry.exists():
+        entry.write_bytes(b"")
+    done = seal(settings, LATER)
+    assert [(hour.table, hour.rows) for hour in done] == [("likes", 14)]
+    assert everything(settings, "likes") == before
+    assert len(live(settings, "likes")) == 1
+    assert seal(settings, LATER) == []
+
+
+def test_a_drain_after_a_lost_seal_moves_it_aside(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(DIDS[0], "3ka")])
+    assert seal_in_a_child(settings, **{VARIABLE: "mid-seal-commit"}).returncode == -9
+    (settings.lake_dir / "likes" / "_delta_log" / f"{2:020d}.json").write_bytes(b'{"comm')
+    drained(buffer, settings, [like(DIDS[1], "3kb")])
+    assert sorted(values(settings, "SELECT rkey FROM likes")) == ["3ka", "3kb"]
+
+
+_APPEND = """
+import sys
+from pathlib import Path
+from lake.store import Store
+from lake.tables import DELETES
+from tests.lake.test_store import delete_rows
+store = Store(Path(sys.argv[1]))
+for flush in range(1, 101):
+    assert store.append(DELETES, delete_rows(f"3k{flush}", hour=12 + flush % 2), flush, {}) is not None
+"""
+
+
+def test_appends_beside_a_loop_of_seals_lose_no_row_and_fail_neither(lake_settings: Settings) -> None:
+    store = Store(lake_settings.lake_dir)
+    store.create_tables()
+    child = subprocess.Popen(
+        [sys.executable, "-c", _APPEND, str(lake_settings.lake_dir)],
+        env=clean_environment(PYTHONPATH=str(ROOT)),
+        stderr=subprocess.PIPE,
+    )
+    wait_until(lambda: store.files("deletes"), what="the first append")
+    beside = 0
+    while child.poll() is None:
+        beside += len(seal(lake_settings, LATER))
+    assert child.returncode == 0, child.stderr.read() if child.stderr else ""
+    child.communicate()
+    assert beside > 2
+    seal(lake_settings, LATER)
+    found = values(lake_settings, "SELECT rkey FROM deletes_all")
+    assert Counter(found) == Counter(f"3k{flush}" for flush in range(1, 101))
+    assert {file.hour: 1 for file in store.files("deletes")} == Counter(file.hour for file in store.files("deletes"))
+
+
+def test_two_rewrites_of_one_file_are_not_both_taken(lake_settings: Settings) -> None:
+    first, second = Store(lake_settings.lake_dir), Store(lake_settings.lake_dir)
+    first.create_tables()
+    first.append(DELETES, delete_rows("3ka"), 1, {})
+    replaced = second.files("deletes")
+    assert first.replace_files(DELETES, replaced, []) is not None
+    assert second.replace_files(DELETES, replaced, []) is None
+    assert second.files("deletes") == ()
+
+
+def test_what_a_seal_says_is_sealed_is_on_the_disk(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained(buffer, settings, [like(DIDS[0], "3ka")])
+    synced: list[str] = []
+    original = os.fsync
+
+    def recording(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        original(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recording)
+    seal(settings, LATER)
+    (file,) = live(settings, "likes")
+    entry = str(settings.lake_dir / "likes" / "_delta_log" / f"{2:020d}.json")
+    state = next(path for path in synced if "_sealed.json" in path)
+    assert synced.index(file.path) < synced.index(entry) < synced.index(state)
+    assert read_sealed(settings.lake_dir / "likes").version == 2
