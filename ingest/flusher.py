@@ -155,6 +155,7 @@ class Flusher:
 
     def _complain(self, error: Exception) -> None:
         self.is_stuck = True
+        self._metrics.gauge("bluelake_ingest_paused").set(isinstance(error, BufferFullError))
         log.error("%s; nothing is lost, trying again", error)
         report(self._settings, "ingest", ok=False, state="waiting", message=str(error))
 
@@ -162,6 +163,7 @@ class Flusher:
         self.cursors = cursors
         self.horizon_us = max(self.horizon_us, self.newest_cursor_us() or 0)
         self.is_stuck = False
+        self._metrics.gauge("bluelake_ingest_paused").set(0)
         self.continues, self.number = self.number, self.number + 1
         self._unsure = False
         for queue, frames in pending.frames.items():

@@ -136,8 +136,8 @@ class Follower:
                 self._hosts.wires[host] = wire.name
             log.info("connected to %s (%s), from %s", host, wire.name, to_datetime(position.time_us).isoformat())
             session = self._session(url, wire, dictionary)
-            if skips and expected_us is not None:
-                margin_us = int(self._settings.rewind_seconds * 1e6)
+            margin_us = int(self._settings.rewind_seconds * 1e6)
+            if expected_us is not None and (skips == 1 or (skips and position.time_us > expected_us + margin_us)):
                 session.add_gap(expected_us - margin_us, position.time_us + margin_us, GapCause.FRAME_TOO_LARGE)
             with self._registered(url, session):
                 await self._read(url, session, stream)

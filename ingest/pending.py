@@ -1,6 +1,7 @@
 """What has been received and not yet flushed."""
 
 import base64
+import sys
 from collections import defaultdict
 
 import msgspec
@@ -13,6 +14,9 @@ from core.watermark import Cursor
 OWN_QUEUES = frozenset({"gaps", "rejects"})
 # Frames above this are counted in bytes.
 LARGE_BYTES = 64 << 10
+# This much in large frames is flushed whatever the counts say.
+FLUSH_BYTES = 8 << 20
+ENOUGH = sys.maxsize
 # How many of the last frames' times the cursor is taken from. One frame with an odd time must not move it.
 CURSOR_SAMPLE = 9
 # A rejected frame is kept whole up to here; more of one would not help anybody.
@@ -32,14 +36,16 @@ class Pending:
         self.large_bytes = 0
 
     def add(self, queue: str, frame: bytes, time_us: int, seq: int | None = None) -> int:
-        """Take one frame, on v2 with its sequence number. Returns how many its queue now has."""
-        if len(frame) > LARGE_BYTES:
-            self.large_bytes += len(frame)
+        """Take one frame, on v2 with its sequence number. Returns how many its queue now has, or ENOUGH for a flush."""
         frames = self.frames[queue]
         frames.append(frame)
         self.times[queue].append(time_us)
         if seq is not None:
             self.seqs.append(seq)
+        if len(frame) > LARGE_BYTES:
+            self.large_bytes += len(frame)
+            if self.large_bytes >= FLUSH_BYTES:
+                return ENOUGH
         return len(frames)
 
     @property

@@ -23,9 +23,6 @@ from ingest.receive import FrameStream
 
 log = logging.getLogger(__name__)
 
-# This much in large frames is flushed whatever the counts say.
-FLUSH_BYTES = 8 << 20
-
 # Tells the bounds of the gap that a hole is, or None where others fill it; raises HostError to leave the host for it.
 Judge = Callable[[Hole], Awaitable[tuple[int, int] | None]]
 
@@ -103,8 +100,8 @@ class Session:
     def _place(self) -> bool:
         """Put frames into their queues. Returns whether it stopped for a flush or a hole, before all were placed."""
         route, inflater, largest = self._wire.route, self._inflater, self._largest_frame
-        continuity, pending, flush_events = self._continuity, self._pending, self._settings.flush_events
-        add, events, time_us, ahead_us = pending.add, 0, continuity.last_us, continuity.ahead_us()
+        continuity, add, flush_events = self._continuity, self._pending.add, self._settings.flush_events
+        events, time_us, ahead_us = 0, continuity.last_us, continuity.ahead_us()
         try:
             for message in self._unplaced:
                 frame = message if inflater is None else inflater.inflate(message)
@@ -125,7 +122,7 @@ class Session:
                     ahead_us = routed[2] + continuity.gap_us
                 queue, frame, time_us, seq = routed
                 events += 1
-                if add(queue, frame, time_us, seq) >= flush_events or pending.large_bytes >= FLUSH_BYTES:
+                if add(queue, frame, time_us, seq) >= flush_events:
                     return True
             return False
         except HostError:

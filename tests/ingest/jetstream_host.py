@@ -3,6 +3,7 @@
 import asyncio
 import http
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ class JetstreamHost:
     `wires`: which it speaks. `cursors`: those that it was asked for, `queries` the whole questions, `paths` their paths.
     `clock_us`: what its clock is ahead by. `first_seq`: the sequence number of its first frame; others follow in steps of 3.
     `floor_us`: it serves nothing older. `withheld`: spans of (base) time that it never serves. `silent`: it sends nothing.
+    `heeds_largest`: it leaves out what is larger than was asked for.
     `refusal`: HTTP status, body and headers in place of a handshake. `dictionary`: what it compresses with.
     """
 
@@ -40,6 +42,7 @@ class JetstreamHost:
         self.floor_us = 0
         self.withheld: list[tuple[int, int]] = []
         self.silent = False
+        self.heeds_largest = True
         self.refusal: tuple[int, str, Mapping[str, str]] | None = None
         self.subprotocol: str | None = "xrpc.v1.json"
         self.dictionary: zstandard.ZstdCompressionDict | None = None
@@ -129,6 +132,8 @@ class JetstreamHost:
         is_v2 = urlsplit(connection.request.path).path == V2_PATH
         query = parse_qs(urlsplit(connection.request.path).query)
         cursor = int(query["cursor"][0]) if "cursor" in query else None
+        largest = int(query.get("maxMessageSizeBytes", ["0"])[0]) if self.heeds_largest else 0
+        largest = largest or sys.maxsize
         compressor = None
         if self.dictionary is not None and ("zstdDictionary" in query or query.get("compress") == ["true"]):
             compressor = zstandard.ZstdCompressor(dict_data=self.dictionary)
@@ -142,7 +147,7 @@ class JetstreamHost:
                     await self._grown.wait_for(lambda seen=sent: len(self.frames) > seen or self._ended)
                 for number, frame in enumerate(self.frames[sent:], start=sent):
                     sent += 1
-                    if self._serves(frame, self.seq(number), cursor):
+                    if len(frame) <= largest and self._serves(frame, self.seq(number), cursor):
                         served = shifted(frame, self.clock_us)
                         await self._send(connection, compressor, as_v2(served, self.seq(number)) if is_v2 else served)
         except ConnectionClosed:
