@@ -8,6 +8,8 @@ SimulatorError               base; the message is one line that says what to do;
 │   └── LedgerMismatchError  the ledger records another timeline than the one being served
 ├── ControlError             a fault's parameters are wrong; becomes an HTTP 400
 └── SubscriptionError        a subscriber's parameters are wrong; becomes an HTTP 400
+    ├── CursorTooOldError    v2: the cursor's event is not there any more
+    └── UnknownDictionaryError  v2: no such dictionary
 """
 
 
@@ -38,7 +40,21 @@ class LedgerMismatchError(LedgerError):
 
 
 class SubscriptionError(SimulatorError):
-    """A subscriber's parameters are wrong."""
+    """A subscriber's parameters are wrong. name: what v2 calls the error."""
+
+    name = "InvalidRequest"
+
+
+class CursorTooOldError(SubscriptionError):
+    """The cursor's event is not there any more; the message carries the oldest number that is."""
+
+    name = "CursorTooOld"
+
+
+class UnknownDictionaryError(SubscriptionError):
+    """There is no such dictionary; the message carries the id of the one that there is."""
+
+    name = "UnknownZstdDictionary"
 
 
 class ControlError(SimulatorError):

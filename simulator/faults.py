@@ -121,7 +121,7 @@ class Faults:
         if not name.isascii() or not name.isalnum() or len(name) > 100:
             raise ControlError(f"name={name[:100]}: use the name of an error, such as ConsumerTooSlow")
         for subscriber in self.subscribers:
-            task = asyncio.create_task(subscriber.refuse(None, name))
+            task = asyncio.create_task(subscriber.fail(name))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         return {}
@@ -130,7 +130,7 @@ class Faults:
         count = int(_number(given, "frames", 10_000))
         for number in range(self._garbage, self._garbage + count):
             for subscriber in self.subscribers:
-                subscriber.inject(garbage_frame(number))
+                subscriber.inject(garbage_frame(number), packed=number % 3 != 2)
         self._garbage += count
         return {}
 

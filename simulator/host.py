@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulator.activity import MICROSECONDS
-from simulator.errors import LedgerError
+from simulator.errors import CursorTooOldError, LedgerError
 from simulator.reader import Origin
 from simulator.timeline import Timeline
 
 # Hosts number the same events differently, by ranges that overlap: a number taken to another host names another event there.
 _FIRST_SEQ = 100_000
 _SEQ_STEP = 7_000
+# Cursors of v2 from here on are times.
+LEAST_TIME_CURSOR = 10**15
 
 
 @dataclass(slots=True)
@@ -54,6 +56,36 @@ class Host:
         if cursor is None:
             return Origin()
         return Origin(floor_us=max(cursor - self.offset_us, self.floor_us or cursor - self.offset_us))
+
+    def check_cursor(self, cursor: int | None) -> None:
+        """Raises CursorTooOldError where v2's cursor is a number of what is not there any more."""
+        if cursor is None or cursor >= LEAST_TIME_CURSOR:
+            return
+        floor = self.floor_index()
+        if floor and cursor < self.first_seq + floor:
+            raise CursorTooOldError(f"cursor {cursor} is below the oldest seq here, {self.first_seq + floor}")
+
+    def resume_from(self, cursor: int | None) -> tuple[Origin, int | None]:
+        """Where v2 begins, and, where the cursor was a time that is too old, the number from which it begins instead.
+
+        Raises OSError when the timeline cannot be read.
+        """
+        if cursor is None:
+            return Origin(), None
+        if cursor < LEAST_TIME_CURSOR:
+            return Origin(index=max(0, cursor - self.first_seq)), None
+        since_us, floor_us = cursor - self.offset_us, self._oldest_us()
+        if floor_us is None or since_us >= floor_us:
+            return Origin(since_us=since_us), None
+        return Origin(since_us=floor_us), self.first_seq + self.timeline.index_at(floor_us)
+
+    def _oldest_us(self) -> int | None:
+        """Base time before which something is not there any more; None: everything is."""
+        timeline = self.timeline
+        floors = [] if self.floor_us is None else [self.floor_us]
+        if timeline.oldest:
+            floors.append(timeline.block(timeline.beginning.block).times[0])
+        return max(floors, default=None)
 
     def listens_at(self, port: int) -> None:
         """Take over what an earlier run withheld on that port: it is gone for good. Raises LedgerError."""

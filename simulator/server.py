@@ -12,6 +12,7 @@ from websockets.asyncio.server import Server
 from websockets.asyncio.server import serve as serve_websockets
 
 from simulator.activity import Schedule
+from simulator.dictionary import Dictionary
 from simulator.errors import PortTakenError, SimulatorError
 from simulator.feeder import Feeder
 from simulator.frames_file import read_frames
@@ -43,6 +44,7 @@ async def open_port(address: str, port: int, frontend: Frontend) -> Server:
             address,
             port,
             process_request=frontend.process_request,
+            select_subprotocol=frontend.select_subprotocol,
             # Frames are made beforehand, the same for all.
             compression=None,
             write_limit=_WRITE_LIMIT_BYTES,
@@ -105,10 +107,11 @@ async def serve(
         if options.pregenerate and not await _unless_stopped(feeder.catch_up(), stop):
             return
         async with AsyncExitStack() as servers:
-            hosts = _hosts(options, timeline, clock)
+            hosts, dictionary = _hosts(options, timeline, clock), Dictionary()
             for host in hosts:
                 port = options.port + host.number if options.port else 0
-                opened = await open_port(options.host, port, Frontend(host, control=options.faults))
+                frontend = Frontend(host, control=options.faults, dictionary=dictionary)
+                opened = await open_port(options.host, port, frontend)
                 await servers.enter_async_context(opened)
                 host.listens_at(next(iter(opened.sockets)).getsockname()[1])
             if on_listening is not None:

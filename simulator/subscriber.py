@@ -7,6 +7,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
+from simulator.blocks import BINARY_FRAME, websocket_frame
 from simulator.reader import Chunk, Reader
 from simulator.wires import Wire
 
@@ -106,10 +107,10 @@ class Subscriber:
         """Take over a change of pace before the next frames."""
         self.reader.most = self._pace.most
 
-    def inject(self, payload: bytes) -> None:
-        """Send a payload that is not on the timeline, at once, between two frames that are."""
+    def inject(self, payload: bytes, *, packed: bool = True) -> None:
+        """Send a payload that is not on the timeline, at once, between two frames that are. packed: compressed if they are."""
         if self.is_open:
-            self._write(self.wire.message(payload))
+            self._write(self.wire.message(payload) if packed else websocket_frame(payload, BINARY_FRAME))
 
     def cut(self, partial: bytes = b"") -> None:
         """Cut the TCP connection, without a close frame, after `partial`, the beginning of a websocket frame."""
@@ -123,12 +124,13 @@ class Subscriber:
         self.connection.transport.close()
         asyncio.get_running_loop().call_later(_CUT_SECONDS, self.connection.transport.abort)
 
-    async def refuse(self, payload: bytes | None, reason: str) -> None:
-        """Send a last payload where there is one, and close."""
+    async def fail(self, name: str) -> None:
+        """Tell of an error where the wire can, and close."""
+        payload = self.wire.error(name)
         if payload is not None:
             self.inject(payload)
         self._stop()
-        await self.connection.close(_POLICY_VIOLATION, reason)
+        await self.connection.close(_POLICY_VIOLATION, name)
 
     def _stop(self) -> None:
         if self._sending is not None:

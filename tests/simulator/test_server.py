@@ -111,7 +111,7 @@ def test_wanted_collections_and_accounts() -> None:
         ("/subscribe?cursor=tomorrow", 400, "cursor=tomorrow"),
         ("/subscribe?wantedCollections=post", 400, "wantedCollections=post"),
         ("/subscribe?wantedDids=alice", 400, "wantedDids=alice"),
-        ("/subscribe?compress=true", 400, "compress=true"),
+        ("/subscribe?requireHello=true", 400, "requireHello=true"),
         ("/subscribe", 426, ""),
         ("/", 404, "use /subscribe"),
     ],

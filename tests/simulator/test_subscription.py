@@ -12,6 +12,10 @@ def test_nothing_asked_for_is_everything_from_now_on() -> None:
     assert parse_subscription("unknown=1&compress=false") == Subscription()
 
 
+def test_compression_is_asked_for() -> None:
+    assert parse_subscription("compress=true").compress
+
+
 def test_parameters_may_be_repeated() -> None:
     query = "wantedCollections=app.bsky.feed.post&wantedCollections=app.bsky.graph.*&wantedDids=did:plc:a&wantedDids=did:web:b.c"
     found = parse_subscription(query + "&cursor=1783175888000000")
@@ -36,6 +40,7 @@ def test_cursors(cursor: str) -> None:
         ("app.bsky.*", "app.bsky.graph.follow", True),
         ("app.*", "fm.teal.alpha.actor.status", False),
         ("app.bsky.feed.post", "", True),
+        ("app.bsky.*", "#sync", False),
     ],
 )
 def test_collections(wanted: str, name: str, expected: bool) -> None:
@@ -56,7 +61,6 @@ def test_collections(wanted: str, name: str, expected: bool) -> None:
         "wantedCollections=app.bsky.*.post",
         "wantedDids=alice.bsky.social",
         "wantedDids=did:plc:a/b",
-        "compress=true",
         "requireHello=true",
         "&".join(f"wantedCollections=app.bsky.c{number}.*" for number in range(MOST_COLLECTIONS + 1)),
         "&".join(f"wantedDids=did:plc:{number}" for number in range(MOST_DIDS + 1)),
