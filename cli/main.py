@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import cyclopts
 from cyclopts.exceptions import CycloptsError
 
-from cli import data, processes
+from cli import data, processes, repair
 from core.errors import BluelakeError
 
 EXIT_USAGE = 2
@@ -22,6 +22,7 @@ app = cyclopts.App(
 )
 processes.register(app)
 data.register(app)
+repair.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

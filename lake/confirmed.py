@@ -1,11 +1,14 @@
-"""Which table versions are known to be on the disk: what the watermark and the lists of sealed hours say."""
+"""Which table versions are known to be on the disk (what the watermark and the lists of sealed hours say), and what a writer
+does with that before it begins."""
 
 from collections.abc import Callable
 
 from core.settings import Settings
-from core.watermark import read_watermark
+from core.watermark import Watermark, read_watermark, write_watermark
 from lake.log import entries, version_of
 from lake.sealed import read_sealed
+from lake.store import Store
+from lake.tables import BATCHES
 
 
 def confirmed_versions(settings: Settings) -> Callable[[str], int | None]:
@@ -25,3 +28,12 @@ def confirmed_versions(settings: Settings) -> Callable[[str], int | None]:
         return max(versions.get(name, -1), sealed if sealed <= newest else -1)
 
     return confirmed
+
+
+def make_ready(settings: Settings, store: Store) -> None:
+    """Make the lake one that can be appended to: its logs whole, its tables there. For whoever holds the lock `drain`."""
+    if not settings.watermark_path.exists() and not store.exists(BATCHES.name):
+        # Before any table: a lake without a watermark is one that lost it, and the ingester refuses to guess.
+        write_watermark(settings.watermark_path, Watermark(versions={}))
+    store.recover(confirmed_versions(settings))
+    store.create_tables()

@@ -31,13 +31,14 @@ from core.settings import Settings, require_home
 from core.status import report
 from core.watermark import Watermark, cursors_from_json, cursors_to_json, read_watermark, write_watermark
 from lake import raw
-from lake.confirmed import confirmed_versions
+from lake.confirmed import make_ready
 from lake.dedupe import Selection, select_new
 from lake.duck import connect
 from lake.errors import MissingEntriesError, ParseError, UnwritableRowsError
 from lake.lines import read_lines
 from lake.locks import exclusive
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
+from lake.rejects import REJECTS_MARGIN_US, read_rejects, select_new_rejects
 from lake.relations import all_rows
 from lake.store import Store
 from lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, TABLES, Table
@@ -47,10 +48,6 @@ from lake.writer import Writer
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-# A rejected frame's time is when it came, so that a later delivery of it may lie an outage apart.
-REJECTS_MARGIN_US = 2 * 86_400_000_000
-# The end of the year 9999, after which there is no date.
-LAST_US = 253_402_300_799_999_999
 
 
 @dataclass
@@ -85,14 +82,6 @@ class Batch:
         return sum(self.rejects_by_reason.values())
 
 
-class _Reject(msgspec.Struct):
-    """The ingester's notice of a frame that it could not place; `raw` is base64 on the wire."""
-
-    reason: str
-    received_us: int
-    raw: bytes
-
-
 class Drain:
     """Takes batches from the buffer to the lake."""
 
@@ -108,11 +97,7 @@ class Drain:
         # DuckDB imports this when it is first handed a table, and it takes a third of a second: meanwhile.
         threading.Thread(target=importlib.import_module, args=("pyarrow.dataset",)).start()
         with exclusive(self._settings, "drain"):
-            if not self._settings.watermark_path.exists() and not self._store.exists(BATCHES.name):
-                # Before any table: a lake without a watermark is one that lost it, and the ingester refuses to guess.
-                write_watermark(self._settings.watermark_path, Watermark(versions={}))
-            self._store.recover(confirmed_versions(self._settings))
-            self._store.create_tables()
+            make_ready(self._settings, self._store)
             raw.remove_old(self._settings.raw_dir, self._settings.raw_keep_days, datetime.now(UTC))
             target = self._buffer.state().flush
             batches = []
@@ -254,7 +239,7 @@ class Drain:
     ) -> None:
         """Parse and commit queue by queue: while one is parsed, the next is decompressed and the last is written."""
         rejects = [
-            reject for reject in _read_rejects(entries.get(REJECTS.name, [])) if reject.flush > committed[REJECTS.name]
+            reject for reject in read_rejects(entries.get(REJECTS.name, [])) if reject.flush > committed[REJECTS.name]
         ]
         queues = [queue for queue in PARSED_QUEUES if queue in entries]
         threads = self._settings.duckdb_threads
@@ -312,10 +297,7 @@ class Drain:
     def _select_rejects(
         self, connection: duckdb.DuckDBPyConnection, rejects: list[Reject]
     ) -> tuple[Table, Selection, dict[str, object]]:
-        connection.register("reject_rows", _reject_table(rejects))
-        connection.execute("CREATE TEMP TABLE parsed_rejects AS SELECT *, NULL AS reject_reason FROM reject_rows")
-        parsed = Parsed(REJECTS, "parsed_rejects", [], Counter())
-        selection = select_new(connection, self._store, parsed, REJECTS_MARGIN_US)
+        selection = select_new_rejects(connection, self._store, rejects, REJECTS_MARGIN_US)
         reasons = Counter(selection.rows["reason"].to_pylist())
         return REJECTS, selection, {"duplicates": selection.duplicates, "rejects_by_reason": reasons}
 
@@ -371,38 +353,6 @@ def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
-
-
-def _read_rejects(entries: list[Entry]) -> list[Reject]:
-    decoder = msgspec.json.Decoder(_Reject)
-    found = []
-    for entry in entries:
-        lines = read_lines([entry], 1)
-        for ordinal in range(lines.count):
-            notice = decoder.decode(lines.raw(ordinal))
-            found.append(
-                Reject(
-                    RejectReason(notice.reason), REJECTS.name, entry.flush, entry.host, notice.received_us, notice.raw
-                )
-            )
-    return found
-
-
-def _reject_table(rejects: list[Reject]) -> pa.Table:
-    return pa.table(
-        {
-            "ordinal": pa.array(range(len(rejects)), pa.int64()),
-            "event_at": pa.array(
-                [to_datetime(min(max(reject.event_us, 0), LAST_US)) for reject in rejects],
-                REJECTS.schema.field("event_at").type,
-            ),
-            "reason": [reject.reason.value for reject in rejects],
-            "queue": [reject.queue for reject in rejects],
-            "flush": [reject.flush for reject in rejects],
-            "host": [reject.host for reject in rejects],
-            "raw": pa.array([reject.raw for reject in rejects], pa.binary()),
-        }
-    )
 
 
 def _batch_row(batch: Batch, last: Flush) -> pa.Table:

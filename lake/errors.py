@@ -8,6 +8,7 @@ LakeError
 ├── UnwritableRowsError   a table's rows cannot be written as they are; the drain finds out which, and catches this
 ├── SealError             DuckDB cannot rewrite or look through sealed hours (memory, a full disk)
 ├── ParseError            DuckDB cannot work on a batch (memory, a full disk)
+├── RecordingError        a recording of frames cannot be read, or there is none
 ├── QueryError            a query that the lake cannot run, with DuckDB's reason
 └── NoViewsError          no build of the cached views has been published yet
 """
@@ -50,6 +51,12 @@ class SealError(LakeError):
 
 class ParseError(LakeError):
     """DuckDB cannot work on a batch, for a reason that is not in its data."""
+
+
+class RecordingError(LakeError):
+    """A recording of frames cannot be read (further), or there is none."""
+
+    exit_code = 2
 
 
 class QueryError(LakeError):

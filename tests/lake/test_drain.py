@@ -132,10 +132,10 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, call: int
     monkeypatch.setattr(owner, name, dying)
 
 
-# Appends: 1 likes, 2 posts, 3 deletes, 4 rejects, 5 batches. Watermarks: 1 new, 2 offered, 3 committed. Trims: 2 the last.
+# Appends: 1 likes, 2 posts, 3 deletes, 4 rejects, 5 batches. Watermarks: 1 offered, 2 committed. Trims: 2 the last.
 KILLS = {
-    "before offered": ("write_watermark", 2, False),
-    "after offered": ("write_watermark", 2, True),
+    "before offered": ("write_watermark", 1, False),
+    "after offered": ("write_watermark", 1, True),
     "before the first table": ("append", 1, False),
     "after the first table": ("append", 1, True),
     "between two tables": ("append", 2, True),
@@ -144,8 +144,8 @@ KILLS = {
     "before the raw files": ("keep", 1, False),
     "before the batch's row": ("append", 5, False),
     "after the batch's row": ("append", 5, True),
-    "before committed": ("write_watermark", 3, False),
-    "after committed": ("write_watermark", 3, True),
+    "before committed": ("write_watermark", 2, False),
+    "after committed": ("write_watermark", 2, True),
     "after the trim": ("trim", 2, True),
 }
 

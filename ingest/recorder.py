@@ -1,0 +1,97 @@
+"""Recording what a Jetstream host replays of a span of time, as a file of frames. It speaks the v1 wire and touches no buffer."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import zstandard
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.sync.client import ClientConnection, connect
+
+from ingest.errors import IngestError
+from ingest.frames import WANTED_COLLECTIONS
+
+IDLE_SECONDS = 20.0
+_TIME = re.compile(rb'"time_us"\s*:\s*(\d{15,17})\b')
+
+# Called with the time of an event now and then, microseconds since 1970.
+Progress = Callable[[int], None]
+
+
+class NotServedError(IngestError):
+    """A host cannot be reached or refuses to serve the span."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a host served: how many frames, and the times of the earliest and the latest; None where it served none."""
+
+    frames: int
+    first_us: int | None
+    last_us: int | None
+
+    def reaches(self, start_us: int, end_us: int) -> bool:
+        """Whether it begins by `start_us` and goes on to `end_us`."""
+        return (
+            self.first_us is not None
+            and self.last_us is not None
+            and self.first_us <= start_us
+            and self.last_us >= end_us
+        )
+
+
+def record(
+    url: str,
+    start_us: int,
+    end_us: int,
+    path: Path,
+    *,
+    largest_frame_bytes: int,
+    idle_seconds: float = IDLE_SECONDS,
+    progress: Progress | None = None,
+) -> Recorded:
+    """Write what the host at `url` serves from `start_us` on, up to the first event after `end_us`, to `path` (NDJSON, zstd).
+
+    Ends early where the host closes the connection or is silent for `idle_seconds`. Raises NotServedError where it cannot be
+    reached; OSError.
+    """
+    try:
+        connection = connect(_asking(url, start_us), compression=None, max_size=largest_frame_bytes, close_timeout=1)
+    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+        raise NotServedError(f"{urlsplit(url).netloc} does not serve this: {error}") from error
+    with connection, path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as writer:
+        count, first, last = 0, None, None
+        for frame in _frames(connection, idle_seconds):
+            writer.write(frame.replace(b"\n", b" ") + b"\n")
+            count += 1
+            time_us = _time_of(frame)
+            if time_us is None:
+                continue
+            first = time_us if first is None else min(first, time_us)
+            last = time_us if last is None else max(last, time_us)
+            if progress and count % 1000 == 1:
+                progress(time_us)
+            if time_us > end_us:
+                break
+    return Recorded(count, first, last)
+
+
+def _asking(url: str, cursor_us: int) -> str:
+    query = [("wantedCollections", collection) for collection in WANTED_COLLECTIONS] + [("cursor", str(cursor_us))]
+    return urlunsplit(urlsplit(url)._replace(query=urlencode(query)))
+
+
+def _frames(connection: ClientConnection, idle_seconds: float) -> Iterator[bytes]:
+    while True:
+        try:
+            yield connection.recv(timeout=idle_seconds, decode=False)
+        except (ConnectionClosed, TimeoutError):
+            return
+
+
+def _time_of(frame: bytes) -> int | None:
+    """The first time that the frame names; what it really says is looked at when it is replayed."""
+    found = _TIME.search(frame)
+    return None if found is None else int(found[1])

@@ -1,0 +1,167 @@
+"""Recordings of frames, piece by piece: NDJSON in the v1 shape, plain or zstd, somebody's file or the drained chunks under raw/.
+
+A piece holds some frames by queue and is bounded in bytes, however long the recording is.
+"""
+
+import io
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import msgspec
+import zstandard
+
+from core.reasons import RejectReason
+from lake.errors import RecordingError
+from lake.parse import Reject
+from lake.rejects import Notice
+from lake.tables import GAPS, REJECTS
+
+PIECE_BYTES = 128 << 20
+HOST = "replay"
+# So much before a damage in a compressed file is lost with it.
+_READ_BYTES = 1 << 16
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_RAW_NAME = re.compile(r"(?P<queue>[a-z]+)-(?P<first>\d+)-(?P<last>\d+)-\d+\.ndjson\.zst")
+EVER = (-(2**62), 2**62)
+
+# Where a frame belongs: its queue and its time in microseconds since 1970, or why it is none's.
+Place = Callable[[bytes], "tuple[str, int] | RejectReason"]
+
+
+class _GapNotice(msgspec.Struct):
+    from_us: int
+
+
+@dataclass
+class Piece:
+    """Some frames of a recording by queue, with their times, and those that are no events. `done_bytes`: how much of the
+    recording has been read with it."""
+
+    frames: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    times: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    rejects: list[Reject] = field(default_factory=list)
+    count: int = 0
+    size_bytes: int = 0
+    done_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is to be replayed: files, and the span of event times (start inclusive, end not) that is wanted of them."""
+
+    files: Sequence[Path]
+    span: tuple[int, int]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files, as they lie on the disk."""
+        return sum(path.stat().st_size for path in self.files)
+
+    def pieces(self, place: Place, max_frame_bytes: int, now_us: int) -> Iterator[Piece]:
+        """Its frames, in the order in which they lie there. `now_us`: the time of a frame that tells none.
+
+        Raises RecordingError for a file that is damaged, after what comes before the damage; OSError.
+        """
+        piece, done = Piece(), 0
+        try:
+            for path in self.files:
+                name = _RAW_NAME.fullmatch(path.name)
+                queue = name["queue"] if name else ""
+                with path.open("rb") as file:
+                    for line in _lines(file, path, max_frame_bytes):
+                        self._take(piece, line, queue, place, max_frame_bytes, now_us)
+                        if piece.size_bytes >= PIECE_BYTES:
+                            piece.done_bytes = done + file.tell()
+                            yield piece
+                            piece = Piece()
+                    done += file.tell()
+        except RecordingError:
+            yield piece
+            raise
+        piece.done_bytes = done
+        yield piece
+
+    def _take(self, piece: Piece, line: bytes, queue: str, place: Place, max_frame_bytes: int, now_us: int) -> None:
+        frame, received_us = line, now_us
+        placed: tuple[str, int] | RejectReason
+        if len(line) > max_frame_bytes:
+            placed = RejectReason.TOO_LARGE
+        elif queue == GAPS.name:
+            placed = _place_gap(line)
+        elif queue == REJECTS.name:
+            frame, placed, received_us = _place_reject(line, place, now_us)
+        else:
+            placed = place(line)
+        if isinstance(placed, RejectReason):
+            piece.rejects.append(Reject(placed, queue or REJECTS.name, 0, HOST, received_us, frame))
+        elif not self.span[0] <= placed[1] < self.span[1]:
+            return
+        else:
+            piece.frames[placed[0]].append(frame)
+            piece.times[placed[0]].append(placed[1])
+        piece.count += 1
+        piece.size_bytes += len(frame)
+
+
+def recording_of(path: Path, span: tuple[int, int] = EVER) -> Recording:
+    """The recording in one file. Raises RecordingError where there is none."""
+    if not path.is_file():
+        raise RecordingError(f"{path}: no such file; name a recording of frames, NDJSON or .zst")
+    return Recording([path], span)
+
+
+def recording_of_raw(raw_dir: Path, span: tuple[int, int]) -> Recording:
+    """The drained chunks under `raw_dir` of `span`, oldest first. Raises RecordingError where there are none."""
+    found = []
+    for path in raw_dir.glob("*/*.ndjson.zst"):
+        name = _RAW_NAME.fullmatch(path.name)
+        # A reject's time is when it came, which the name of its file does not tell.
+        if name and (name["queue"] == REJECTS.name or (int(name["first"]) < span[1] and int(name["last"]) >= span[0])):
+            found.append((int(name["first"]), path))
+    if not found:
+        raise RecordingError(f"{raw_dir}: holds nothing of that span; drained chunks are kept for RAW_KEEP_DAYS")
+    return Recording([path for _, path in sorted(found)], span)
+
+
+def _lines(file: BinaryIO, path: Path, max_frame_bytes: int) -> Iterator[bytes]:
+    """The lines of a file without their ends and without empty ones; one that is too long is cut at the limit and one byte."""
+    compressed = file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
+    file.seek(0)
+    source: BinaryIO = file
+    if compressed:
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
+        source = cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), _READ_BYTES))
+    number = 0
+    try:
+        while line := source.readline(max_frame_bytes + 1):
+            number += 1
+            if len(line) > max_frame_bytes and not line.endswith(b"\n"):
+                while (rest := source.readline(1 << 20)) and not rest.endswith(b"\n"):
+                    pass
+            if stripped := line.strip(b"\r\n"):
+                yield stripped
+    except zstandard.ZstdError as error:
+        raise RecordingError(
+            f"{path}: damaged after line {number} ({error}); the lines up to there have been replayed"
+        ) from error
+
+
+def _place_gap(line: bytes) -> tuple[str, int] | RejectReason:
+    try:
+        return GAPS.name, msgspec.json.decode(line, type=_GapNotice).from_us
+    except msgspec.DecodeError:
+        return RejectReason.WRONG_TYPE
+
+
+def _place_reject(line: bytes, place: Place, now_us: int) -> tuple[bytes, "tuple[str, int] | RejectReason", int]:
+    """A frame that the ingester could not place: it is asked again."""
+    try:
+        notice = msgspec.json.decode(line, type=Notice)
+    except msgspec.DecodeError:
+        return line, RejectReason.WRONG_TYPE, now_us
+    placed = place(notice.raw)
+    return notice.raw, placed, notice.received_us

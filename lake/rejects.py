@@ -1,0 +1,73 @@
+"""Rejects: frames that cannot be rows, kept byte for byte with the reason."""
+
+from collections import Counter
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from buffer.client import Entry
+from core.clock import to_datetime
+from core.reasons import RejectReason
+from lake.dedupe import Selection, select_new
+from lake.lines import read_lines
+from lake.parse import Parsed, Reject
+from lake.store import Store
+from lake.tables import REJECTS
+
+# A rejected frame's time is when it came, so that a later delivery of it may lie an outage apart.
+REJECTS_MARGIN_US = 2 * 86_400_000_000
+# The end of the year 9999, after which there is no date.
+LAST_US = 253_402_300_799_999_999
+
+
+class Notice(msgspec.Struct):
+    """The ingester's notice of a frame that it could not place; `raw` is base64 on the wire."""
+
+    reason: str
+    received_us: int
+    raw: bytes
+
+
+def read_rejects(entries: list[Entry]) -> list[Reject]:
+    """The rejects that `entries` of the queue `rejects` tell of."""
+    decoder = msgspec.json.Decoder(Notice)
+    found = []
+    for entry in entries:
+        lines = read_lines([entry], 1)
+        for ordinal in range(lines.count):
+            notice = decoder.decode(lines.raw(ordinal))
+            found.append(
+                Reject(
+                    RejectReason(notice.reason), REJECTS.name, entry.flush, entry.host, notice.received_us, notice.raw
+                )
+            )
+    return found
+
+
+def select_new_rejects(
+    connection: duckdb.DuckDBPyConnection, store: Store, rejects: list[Reject], margin_us: int
+) -> Selection:
+    """Those of `rejects` that the lake does not have yet, among what it got within `margin_us` of them."""
+    connection.register("reject_rows", _table(rejects))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE parsed_rejects AS SELECT *, NULL AS reject_reason FROM reject_rows"
+    )
+    return select_new(connection, store, Parsed(REJECTS, "parsed_rejects", [], Counter()), margin_us)
+
+
+def _table(rejects: list[Reject]) -> pa.Table:
+    return pa.table(
+        {
+            "ordinal": pa.array(range(len(rejects)), pa.int64()),
+            "event_at": pa.array(
+                [to_datetime(min(max(reject.event_us, 0), LAST_US)) for reject in rejects],
+                REJECTS.schema.field("event_at").type,
+            ),
+            "reason": [reject.reason.value for reject in rejects],
+            "queue": [reject.queue for reject in rejects],
+            "flush": [reject.flush for reject in rejects],
+            "host": [reject.host for reject in rejects],
+            "raw": pa.array([reject.raw for reject in rejects], pa.binary()),
+        }
+    )

@@ -1,0 +1,239 @@
+"""Replay: a recording of frames goes into the lake, and what the lake already has falls out.
+
+It is exactly once by comparison, not by number: each piece is compared with the stored rows around it, so that a replay can be
+repeated, killed, or overlap with a drain without changing any row twice. A drain waits while one piece is committed, since
+it compares with the same rows. The drain's own transactions are not touched.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from buffer.chunks import ChunkEncoder
+from buffer.client import Entry
+from core.clock import to_us
+from core.reasons import RejectReason
+from core.settings import Settings
+from lake.confirmed import make_ready
+from lake.dedupe import Selection, select_new
+from lake.duck import connect
+from lake.gaps import Gap, close_gaps
+from lake.lines import Lines, read_lines
+from lake.locks import exclusive
+from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
+from lake.recordings import HOST, Piece, Place, Recording
+from lake.rejects import select_new_rejects
+from lake.relations import END_US, between, quote, scan, sql_template
+from lake.store import Store
+from lake.tables import DELETES, RECORD_TABLES, REJECTS, TABLES, Table
+from lake.unwritable import DATA_ERRORS, find_unwritable
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+APPLICATION = "bluelake-replay"
+_CHUNK_EVENTS = 4096
+# Somebody else's recording may come from a host that was a day behind: its times are later, its revs are the same.
+MARGIN_US = 86_400_000_000
+# Rejects are few, and a recording does not tell when one came: they are compared with all there are.
+_ALL_US = 100 * 365 * 86_400_000_000
+
+
+@dataclass
+class Replayed:
+    """What a replay did. `rows_by_table`: new rows. `withdrawn`: rows left out since a later delete covers them, or their
+    account is deleted. `closed`: gaps that it closed, wholly or in part."""
+
+    frames: int = 0
+    rows_by_table: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    withdrawn: int = 0
+    closed: list[Gap] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def rows_out(self) -> int:
+        """New rows of events; rejects are not among them."""
+        return sum(rows for table, rows in self.rows_by_table.items() if table != REJECTS.name)
+
+    @property
+    def rejects(self) -> int:
+        """New rejects."""
+        return self.rows_by_table[REJECTS.name]
+
+    def add(self, other: "Replayed") -> None:
+        """Add what another replay did."""
+        self.frames += other.frames
+        self.rows_by_table.update(other.rows_by_table)
+        self.duplicates += other.duplicates
+        self.withdrawn += other.withdrawn
+        self.closed += other.closed
+        self.seconds += other.seconds
+
+
+class Coverage:
+    """Which spans of time a recording really holds: runs of events without a hole of more than `hole_us`."""
+
+    def __init__(self, hole_us: int) -> None:
+        self._hole_us = max(hole_us, 1_000_000)
+        self._buckets: dict[int, tuple[int, int]] = {}
+
+    def add(self, times: list[int]) -> None:
+        """Take in the times of some events, microseconds since 1970."""
+        if not times:
+            return
+        ordered = np.sort(np.array(times, dtype=np.int64))
+        numbers, starts = np.unique(ordered // self._hole_us, return_index=True)
+        ends = [*(starts[1:] - 1).tolist(), len(ordered) - 1]
+        for number, start, end in zip(numbers.tolist(), starts.tolist(), ends, strict=True):
+            first, last = int(ordered[start]), int(ordered[end])
+            known = self._buckets.get(number, (first, last))
+            self._buckets[number] = (min(first, known[0]), max(last, known[1]))
+
+    def spans(self) -> list[tuple[int, int]]:
+        """First and last time of each run."""
+        found: list[tuple[int, int]] = []
+        for _, (first, last) in sorted(self._buckets.items()):
+            if found and first - found[-1][1] <= self._hole_us:
+                found[-1] = (found[-1][0], last)
+            else:
+                found.append((first, last))
+        return found
+
+
+class Replay:
+    """Takes one recording into the lake of `settings`."""
+
+    def __init__(self, settings: Settings, store: Store, connection: duckdb.DuckDBPyConnection) -> None:
+        self._settings = settings
+        self._store = store
+        self._connection = connection
+        self._margin_us = max(MARGIN_US, int(settings.dedupe_margin_seconds * 1e6))
+        self.result = Replayed()
+
+    def commit(self, piece: Piece) -> None:
+        """Commit what is new in one piece, a commit a table. Raises CommitError, OSError, duckdb.Error."""
+        rejects = list(piece.rejects)
+        encoder = ChunkEncoder()
+        for queue in PARSED_QUEUES:
+            frames, times = piece.frames.get(queue, []), piece.times.get(queue, [])
+            if not frames:
+                continue
+            entries = []
+            for start in range(0, len(frames), _CHUNK_EVENTS):
+                part = slice(start, start + _CHUNK_EVENTS)
+                chunk = encoder.encode(queue, frames[part], min(times[part]), max(times[part]))
+                entries.append(Entry(0, HOST, chunk))
+            lines = read_lines(entries, self._settings.duckdb_threads)
+            rejects += self._commit_queue(queue, lines)
+        if rejects:
+            selection = select_new_rejects(self._connection, self._store, rejects, _ALL_US)
+            self._append(REJECTS, selection.rows)
+            self.result.duplicates += selection.duplicates
+        self.result.frames += piece.count
+
+    def _commit_queue(self, queue: str, lines: Lines) -> list[Reject]:
+        """Commit the new rows of one queue. Returns the frames that are no rows."""
+        parsed = parse(self._connection, queue, lines, rows_from=0, rejects_from=0)
+        rejects = list(parsed.rejects)
+        try:
+            self._commit_rows(parsed)
+        except DATA_ERRORS as error:
+            log.warning("%s cannot be written as it is, looking for the rows at fault: %s", queue, error)
+            bad = find_unwritable(self._connection, self._settings, self._store, parsed, self._margin_us)
+            if not bad:
+                raise
+            self._connection.execute(f"DELETE FROM {parsed.relation} WHERE ordinal IN (SELECT unnest(?))", [bad])
+            rejects += [reject_of(lines, queue, ordinal, RejectReason.UNWRITABLE) for ordinal in bad]
+            self._commit_rows(parsed)
+        self._connection.execute(f"DROP TABLE {parsed.relation}")
+        return rejects
+
+    def _commit_rows(self, parsed: Parsed) -> None:
+        selection = select_new(self._connection, self._store, parsed, self._margin_us)
+        kept = self._without_withdrawn(parsed.table, selection)
+        self._append(parsed.table, kept)
+        self.result.duplicates += selection.duplicates
+        self.result.withdrawn += selection.rows.num_rows - kept.num_rows
+
+    def _without_withdrawn(self, table: Table, selection: Selection) -> pa.Table:
+        rows = selection.rows
+        if table not in RECORD_TABLES or rows.num_rows == 0 or self._keeps_deleted:
+            return rows
+        self._connection.register("new_rows", rows)
+        first_us = pa.compute.min(rows["event_at"]).value
+        deletes = between(self._store.files(DELETES.name), first_us - self._margin_us, END_US)
+        statement = sql_template("replay_kept").format(
+            rows="new_rows",
+            deletes=scan(DELETES, deletes),
+            collection=quote(table.collection or ""),
+            gone=sql_template("purge_gone_accounts").format(
+                accounts=scan(TABLES["accounts"], self._store.files("accounts"))
+            ),
+        )
+        kept = self._connection.execute(statement).to_arrow_table().cast(table.schema)
+        self._connection.unregister("new_rows")
+        return kept
+
+    @property
+    def _keeps_deleted(self) -> bool:
+        return self._settings.bluelake_deletions == "keep"
+
+    def _append(self, table: Table, rows: pa.Table) -> None:
+        if rows.num_rows == 0:
+            return
+        version = self._store.transaction_version(table.name, APPLICATION) + 1
+        if self._store.append(table, rows, version, {"rows": rows.num_rows}, application=APPLICATION) is not None:
+            self.result.rows_by_table[table.name] += rows.num_rows
+
+
+def replay(
+    settings: Settings,
+    recording: Recording,
+    place: Place,
+    *,
+    closes: bool,
+    span_had: tuple[int, int] | None = None,
+    progress: Progress | None = None,
+) -> Replayed:
+    """Take `recording` into the lake. `progress` is called with the bytes done and all of them.
+
+    With `closes`, the open gaps that lie within what the recording really holds are closed, or within `span_had`, which
+    somebody vouches for. Raises RecordingError, LakeError, OSError; what was committed until then stays, and a second
+    replay does the rest.
+    """
+    began, now = time.monotonic(), datetime.now(UTC)
+    store = Store(settings.lake_dir)
+    hole_us = int(settings.gap_seconds * 1e6)
+    coverage = Coverage(hole_us)
+    total = recording.size_bytes
+    with exclusive(settings, "drain"):
+        make_ready(settings, store)
+    with connect(settings) as connection:
+        prepare(connection)
+        run = Replay(settings, store, connection)
+        for piece in recording.pieces(place, settings.max_frame_mb << 20, to_us(now)):
+            with exclusive(settings, "drain"):
+                run.commit(piece)
+            for times in piece.times.values():
+                coverage.add(times)
+            if progress:
+                progress(piece.done_bytes, total)
+    result = run.result
+    if closes:
+        with exclusive(settings, "drain"):
+            result.closed = close_gaps(settings, store, [span_had] if span_had else coverage.spans(), hole_us, now)
+    result.seconds = time.monotonic() - began
+    log.info(
+        "replayed %d frames: %d new rows, %d duplicates, %d withdrawn, %d rejects, %d gaps closed, %.1f s",
+        result.frames, result.rows_out, result.duplicates, result.withdrawn, result.rejects,
+        len(result.closed), result.seconds,
+    )  # fmt: skip
+    return result

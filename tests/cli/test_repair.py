@@ -1,0 +1,135 @@
+"""`bluelake replay` and `bluelake backfill` as a person calls them."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from buffer.client import Buffer
+from core.settings import Settings
+from lake.drain import drain
+from tests.cli.test_cli import bluelake
+from tests.conftest import NOON_US, commit_frame, free_port
+from tests.ingest.jetstream_host import jetstream_host
+from tests.lake.feed import values
+from tests.lake.test_gaps import found, notice
+from tests.lake.test_replay import frames, record, steady
+
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    return {"BLUELAKE_HOME": str(settings.home), "REDIS_URL": settings.redis_url}
+
+
+@contextmanager
+def serving(served: list[bytes]) -> Iterator[str]:
+    """A Jetstream host with a replay of `served`, in a thread of its own; its URL."""
+    ready, done = threading.Event(), threading.Event()
+    urls: list[str] = []
+
+    async def run() -> None:
+        async with jetstream_host() as host:
+            await host.give(*served)
+            urls.append(host.url)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    ready.wait()
+    try:
+        yield urls[0]
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_replay_of_a_file_tells_what_it_did(tmp_path: Path, environment: dict[str, str], settings: Settings) -> None:
+    path = record(tmp_path / "frames.ndjson.zst", frames(), compress=True)
+    done = bluelake("replay", str(path), "--json", **environment)
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)
+    assert (told["frames"], told["rows"], told["duplicates"], told["rejects"]) == (18, 15, 1, 2)
+    again = json.loads(bluelake("replay", str(path), "--json", **environment).stdout)[0]
+    assert (again["rows"], again["duplicates"], again["rejects"]) == (0, 18, 0)
+    assert values(settings, "SELECT count(*) FROM likes_all") == [6]
+
+
+def test_replay_says_what_it_cannot_do(tmp_path: Path, environment: dict[str, str]) -> None:
+    nothing = bluelake("replay", **environment)
+    assert (nothing.returncode, nothing.stderr) == (
+        2, "bluelake: replay: name a FILE, or --from and --to for the drained chunks under raw/\n")  # fmt: skip
+    missing = bluelake("replay", str(tmp_path / "none"), **environment)
+    assert missing.returncode == 2
+    assert "none: no such file" in missing.stderr
+    odd = bluelake("replay", "--from", "yesterday", **environment)
+    assert odd.returncode == 2
+    assert "--from 'yesterday' is neither a duration" in odd.stderr
+
+
+def test_replay_of_drained_chunks(buffer: Buffer, environment: dict[str, str], settings: Settings) -> None:
+    notice(buffer, 0, 600)
+    drain(settings)
+    span = ("--from", "2026-07-04T11:00:00Z", "--to", "2026-07-04T13:00:00Z")
+    (told,) = json.loads(bluelake("replay", *span, "--json", **environment).stdout)
+    assert (told["frames"], told["rows"], told["duplicates"], told["gaps_closed"]) == (1, 0, 1, 0)
+    assert found(settings) == [(0, 600, True)]
+
+
+def backfill(environment: dict[str, str], *hosts: str) -> dict[str, int]:
+    span = ("--from", "2026-07-04T12:00:00Z", "--to", "2026-07-04T12:10:00Z")
+    done = bluelake("backfill", *span, "--json", JETSTREAM_URLS=",".join(hosts), **environment)
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)
+    return dict(told)
+
+
+def test_backfill_closes_a_gap_from_a_host_that_has_it(
+    buffer: Buffer, environment: dict[str, str], settings: Settings
+) -> None:
+    notice(buffer, 0, 600)
+    drain(settings)
+    away = f"ws://127.0.0.1:{free_port()}/subscribe"
+    served = steady(-120, 700)
+    with serving(served) as url:
+        told = backfill(environment, away, url)
+    assert (told["rows"], told["gaps_closed"]) == (64, 1)
+    assert found(settings) == [(0, 600, False)]
+    assert values(settings, "SELECT min(event_at) FROM likes") == [datetime(2026, 7, 4, 11, 59, 50, tzinfo=UTC)]
+    assert not list(settings.spill_dir.glob("backfill-*"))
+
+
+def test_backfill_takes_from_several_hosts_what_each_has(
+    buffer: Buffer, environment: dict[str, str], settings: Settings
+) -> None:
+    notice(buffer, 0, 600)
+    drain(settings)
+    late = [*steady(300, 700), commit_frame(rkey="3kend", time_us=NOON_US + 800 * SECOND)]
+    with serving(late) as first, serving(steady(0, 320)[:33] + late) as second:
+        told = backfill(environment, first, second)
+    assert told["rows"] == 63
+    assert [gap for gap in found(settings) if gap[2]] == []
+
+
+def test_backfill_of_what_nobody_has_any_more_leaves_the_gap_open(
+    buffer: Buffer, environment: dict[str, str], settings: Settings
+) -> None:
+    notice(buffer, 0, 600)
+    drain(settings)
+    with serving(steady(400, 700)) as url:
+        backfill(environment, url)
+    assert [gap for gap in found(settings) if gap[2]] == [(0, 400, True)]
+
+
+def test_backfill_without_a_host_says_so(environment: dict[str, str]) -> None:
+    url = f"ws://127.0.0.1:{free_port()}/subscribe"
+    done = bluelake("backfill", "--from", "1h", "--host", url, **environment)
+    assert done.returncode == 1
+    assert "does not serve this" in done.stderr.splitlines()[-1]

@@ -1,0 +1,295 @@
+"""Replay: whatever is recorded comes into the lake once, however often and wherever it is killed; gaps close honestly."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+import lake.replay as replay_module
+from buffer.client import Buffer
+from cli.placing import placer
+from core.settings import Settings
+from core.watermark import Watermark, read_watermark
+from lake.drain import drain
+from lake.errors import RecordingError
+from lake.recordings import EVER, recording_of, recording_of_raw
+from lake.replay import Coverage, Replayed, replay
+from lake.store import Store
+from lake.tables import TABLES
+from tests.conftest import NOON_US, commit_frame
+from tests.lake.feed import feed, rows, values
+from tests.lake.test_drain import Killed, kill_at
+from tests.lake.test_gaps import found, notice
+from tests.lake.test_relations import account, sync
+
+HOUR_US = 3_600_000_000
+SECOND = 1_000_000
+LIKE = "app.bsky.feed.like"
+POST = "app.bsky.feed.post"
+
+
+def frames() -> list[bytes]:
+    """One of everything, over an hour's edge, with a duplicate and some that are no events."""
+    likes = [commit_frame(rkey=f"3k{letter}", time_us=NOON_US + i * SECOND) for i, letter in enumerate("abcdef", -3)]
+    return [
+        *likes,
+        likes[0],
+        commit_frame(POST, rkey="3kp", rev=1),
+        commit_frame(POST, rkey="3kp", rev=2, operation="update", record={"text": "edited"}),
+        commit_frame("app.bsky.actor.profile", rkey="self"),
+        commit_frame("app.bsky.graph.follow", rkey="3kf"),
+        commit_frame("app.bsky.graph.block", rkey="3kb"),
+        commit_frame("app.bsky.feed.repost", rkey="3kr"),
+        commit_frame(LIKE, rkey="3kother", operation="delete", rev=9),
+        account("did:plc:bbbbbbbbbbbbbbbbbbbbbbbb", True, seq=1),
+        sync(3, did="did:plc:cccccccccccccccccccccccc"),
+        b"junk",
+        commit_frame(rkey="../x"),
+    ]
+
+
+def record(path: Path, recorded: list[bytes], *, compress: bool = False) -> Path:
+    content = b"".join(frame + b"\n" for frame in recorded)
+    path.write_bytes(zstandard.compress(content) if compress else content)
+    return path
+
+
+def run(settings: Settings, path: Path, span: tuple[int, int] = EVER, **keywords: Any) -> Replayed:
+    return replay(settings, recording_of(path, span), placer(settings), **{"closes": True, **keywords})
+
+
+def run_raw(settings: Settings, span: tuple[int, int] = EVER) -> Replayed:
+    return replay(settings, recording_of_raw(settings.raw_dir, span), placer(settings), closes=False)
+
+
+def counts(settings: Settings) -> dict[str, int]:
+    return {name: values(settings, f"SELECT count(*) FROM {name}_all")[0] for name in TABLES if name != "batches"}
+
+
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "zstd"])
+def test_a_file_fills_an_empty_lake_as_a_drain_does(
+    compress: bool, tmp_path: Path, buffer: Buffer, settings: Settings
+) -> None:
+    other = settings.model_copy(update={"bluelake_home": tmp_path / "other"})
+    other.home.mkdir()
+    first = run(other, record(tmp_path / "frames", frames(), compress=compress))
+    # The next drain, and an ingester that finds Redis empty, know where they are.
+    assert other.watermark_path.exists()
+    assert read_watermark(other.watermark_path) == Watermark(versions={})
+    feed(buffer, frames())
+    drain(settings)
+    assert counts(other) == counts(settings)
+    for name in (name for name in TABLES if name not in ("batches", "rejects")):
+        everything = f"SELECT * FROM {name}_all ORDER BY ALL"
+        assert rows(other, everything) == rows(settings, everything), name
+    reasons = "SELECT reason, raw FROM rejects ORDER BY ALL"
+    assert rows(other, reasons) == rows(settings, reasons)
+    assert (first.frames, first.rows_out, first.duplicates, first.rejects) == (18, 15, 1, 2)
+
+
+def test_what_the_lake_has_falls_out_and_a_second_replay_changes_nothing(
+    tmp_path: Path, buffer: Buffer, settings: Settings
+) -> None:
+    everything = frames()
+    feed(buffer, [everything[0], *everything[7:9], b"junk"])
+    drain(settings)
+    path = record(tmp_path / "frames", everything)
+    assert run(settings, path).rows_out == 15 - 3
+    before = counts(settings)
+    again = run(settings, path)
+    assert counts(settings) == before
+    assert (again.rows_out, again.rejects, again.duplicates) == (0, 0, 18)
+    # And a drain of the same after it.
+    feed(buffer, everything)
+    (batch,) = drain(settings)
+    assert batch.rows_out == 0
+    assert counts(settings) == before
+
+
+def test_a_copy_from_a_host_that_was_hours_behind_is_the_same_event(
+    tmp_path: Path, buffer: Buffer, settings: Settings
+) -> None:
+    feed(buffer, [commit_frame(rkey="3ka"), commit_frame(rkey="3kb")])
+    drain(settings)
+    late = [
+        commit_frame(rkey="3ka", time_us=NOON_US + 5 * HOUR_US),
+        commit_frame(rkey="3kb", time_us=NOON_US - 7 * HOUR_US),
+    ]
+    assert run(settings, record(tmp_path / "frames", late)).duplicates == 2
+    assert values(settings, "SELECT count(*) FROM likes_all") == [2]
+
+
+def test_the_drains_numbers_are_left_alone(tmp_path: Path, buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, [commit_frame(rkey="3ka")])
+    drain(settings)
+    run(settings, record(tmp_path / "frames", frames()))
+    store = Store(settings.lake_dir)
+    assert [store.committed_flush(name) for name in ("likes", "posts", "rejects", "batches")] == [1, 0, 0, 1]
+    assert read_watermark(settings.watermark_path).committed == 1
+    feed(buffer, [commit_frame(rkey="3knew")])
+    (batch,) = drain(settings)
+    assert (batch.first_flush, batch.rows_by_table) == (2, {"likes": 1})
+
+
+@pytest.mark.parametrize("call", [1, 2, 5, 9])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_killed_replay_is_repeated(
+    call: int, after: bool, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = record(tmp_path / "frames", frames())
+    with monkeypatch.context() as patch:
+        kill_at(patch, replay_module.Store, "append", call=call, after=after)
+        with pytest.raises(Killed):
+            run(settings, path)
+    run(settings, path)
+    assert sum(counts(settings).values()) == 15 + 2
+
+
+def test_many_pieces_are_one_recording(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lake.recordings.PIECE_BYTES", 1000)
+    done: list[tuple[int, int]] = []
+    result = run(
+        settings, record(tmp_path / "frames", frames(), compress=True), progress=lambda *step: done.append(step)
+    )
+    assert (result.rows_out, result.duplicates, result.rejects) == (15, 1, 2)
+    assert len(done) > 3
+    assert done[-1][0] == done[-1][1] == (tmp_path / "frames").stat().st_size
+
+
+def test_a_span_of_a_file(tmp_path: Path, settings: Settings) -> None:
+    path = record(tmp_path / "frames", frames()[:6])
+    run(settings, path, (NOON_US - 2 * SECOND, NOON_US + SECOND))
+    assert values(settings, "SELECT rkey FROM likes_all ORDER BY 1") == ["3kb", "3kc", "3kd"]
+
+
+def test_drained_chunks_bring_back_what_a_parser_lost(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, [*frames(), commit_frame("app.bsky.feed.generator", rkey="3kg")])
+    notice(buffer, 0, 600)
+    drain(settings)
+    before = counts(settings)
+    assert run_raw(settings).rows_out == 0
+    assert counts(settings) == before
+    # As if likes and rejects had been lost by a mistake.
+    for name in ("likes", "rejects"):
+        Store(settings.lake_dir).table(name).delete()
+    result = run_raw(settings)
+    assert (result.rows_by_table, result.closed) == ({"likes": 6, "rejects": 3}, [])
+    assert counts(settings) == before
+    assert found(settings) == [(0, 600, True)]
+
+
+def test_a_span_of_drained_chunks(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, frames()[:6])
+    drain(settings)
+    Store(settings.lake_dir).table("likes").delete()
+    run_raw(settings, (NOON_US - SECOND, NOON_US + SECOND))
+    assert values(settings, "SELECT rkey FROM likes_all ORDER BY 1") == ["3kc", "3kd"]
+    with pytest.raises(RecordingError, match="holds nothing of that span"):
+        run_raw(settings, (NOON_US + HOUR_US, NOON_US + 2 * HOUR_US))
+
+
+def test_what_a_later_delete_covers_does_not_come_back(tmp_path: Path, buffer: Buffer, settings: Settings) -> None:
+    gone, taken_down = "did:plc:gggggggggggggggggggggggg", "did:plc:tttttttttttttttttttttttt"
+    feed(
+        buffer,
+        [
+            commit_frame(rkey="3ka", operation="delete", rev=5, time_us=NOON_US + 30 * HOUR_US),
+            commit_frame(POST, rkey="3kb", operation="delete", rev=5),
+            account(gone, False, seq=1, status="deleted"),
+            account(taken_down, False, seq=1, status="takendown"),
+        ],
+    )
+    drain(settings)
+    recorded = [
+        commit_frame(rkey="3ka", rev=4),
+        commit_frame(rkey="3ka", rev=6),
+        commit_frame(rkey="3kb", rev=1),
+        commit_frame(rkey="3kc", did=gone),
+        commit_frame(rkey="3kd", did=taken_down),
+    ]
+    result = run(settings, record(tmp_path / "frames", recorded))
+    assert result.withdrawn == 2
+    assert rows(settings, "SELECT rkey, rev FROM likes_all ORDER BY ALL") == [
+        {"rkey": "3ka", "rev": 6},
+        {"rkey": "3kb", "rev": 1},
+        {"rkey": "3kd", "rev": 1000},
+    ]
+
+
+def steady(start: int, end: int) -> list[bytes]:
+    """A like every 10 seconds, seconds after noon."""
+    return [commit_frame(rkey=f"3k{at}", time_us=NOON_US + at * SECOND) for at in range(start, end + 1, 10)]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "open_"),
+    [
+        (steady(-30, 630), []),
+        (steady(0, 300), [(300, 600, True)]),
+        (steady(-30, 200) + steady(400, 630), [(200, 400, True)]),
+        (steady(-3600, 0) + steady(600, 3600), [(0, 600, True)]),
+        (steady(3600, 7200), [(0, 600, True)]),
+    ],
+    ids=["all of it", "its first half", "with a hole", "all but it", "another hour"],
+)
+def test_a_recording_closes_what_it_really_holds(
+    recorded: list[bytes], open_: list[Any], tmp_path: Path, buffer: Buffer, settings: Settings
+) -> None:
+    notice(buffer, 0, 600)
+    drain(settings)
+    path = record(tmp_path / "frames", recorded)
+    assert run(settings, path, closes=False).closed == []
+    assert found(settings) == [(0, 600, True)]
+    result = run(settings, path)
+    assert [gap for gap in found(settings) if gap[2]] == open_
+    assert len(result.closed) == (open_ != [(0, 600, True)])
+    state = found(settings)
+    assert run(settings, path).closed == []
+    assert found(settings) == state
+
+
+def test_whoever_vouches_for_a_span_closes_it(tmp_path: Path, buffer: Buffer, settings: Settings) -> None:
+    notice(buffer, 0, 600)
+    drain(settings)
+    span = (NOON_US - SECOND, NOON_US + 601 * SECOND)
+    run(settings, record(tmp_path / "frames", steady(100, 100)), span, span_had=span)
+    assert found(settings) == [(0, 600, False)]
+
+
+def test_runs_of_events() -> None:
+    coverage = Coverage(60 * SECOND)
+    coverage.add([at * SECOND for at in (1000, 0, 55, 110)])
+    coverage.add([at * SECOND for at in (160, 1050, 2000)])
+    coverage.add([])
+    assert coverage.spans() == [(0, 160 * SECOND), (1000 * SECOND, 1050 * SECOND), (2000 * SECOND, 2000 * SECOND)]
+
+
+def test_a_damaged_recording_is_replayed_up_to_the_damage(tmp_path: Path, settings: Settings) -> None:
+    path = record(tmp_path / "frames.zst", steady(0, 10_000), compress=True)
+    path.write_bytes(path.read_bytes() + b"this is no zstd frame")
+    with pytest.raises(RecordingError, match=r"frames\.zst: damaged after line \d+"):
+        run(settings, path)
+    assert 700 < values(settings, "SELECT count(*) FROM likes_all")[0] <= 1001
+    with pytest.raises(RecordingError, match="no such file"):
+        run(settings, tmp_path / "none")
+
+
+def test_a_line_without_an_end_is_a_reject_and_not_the_end(tmp_path: Path, settings: Settings) -> None:
+    small = settings.model_copy(update={"max_frame_mb": 1})
+    path = tmp_path / "frames"
+    path.write_bytes(b"x" * (5 << 20) + b"\n\r\n\n" + commit_frame(rkey="3ka") + b"\n" + commit_frame(rkey="3kb")[:-9])
+    result = run(small, path)
+    assert (result.rows_out, result.rejects) == (1, 2)
+    assert values(small, "SELECT reason FROM rejects ORDER BY 1") == ["not_json", "too_large"]
+    assert run(small, path).rejects == 0
+
+
+def test_a_reset_that_somebody_made_up_is_looked_at(tmp_path: Path, settings: Settings) -> None:
+    odd = [
+        json.dumps({"kind": "sync", "time_us": 5}).encode(),
+        json.dumps({"kind": "sync", "time_us": NOON_US}).encode(),
+    ]
+    result = run(settings, record(tmp_path / "frames", [*odd, sync(4)]))
+    assert result.rows_by_table == {"deletes": 1, "rejects": 2}
