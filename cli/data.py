@@ -1,4 +1,4 @@
-"""Commands that work on data: drain, seal, query, views, status."""
+"""Commands that work on data: drain, seal, maintain, query, views, status."""
 
 from pathlib import Path
 from typing import Annotated
@@ -72,6 +72,31 @@ def seal(*, json: AsJson = False) -> None:
         for hour in done
     ]
     print_rows(columns, rows, as_json=json)
+
+
+def maintain(*, json: AsJson = False) -> None:
+    """Take deleted records out of the files, remove files that nothing uses any more, and thin out raw/."""
+    from datetime import UTC, datetime
+
+    from core.logs import set_up_logging
+    from lake.maintenance import maintain as run
+
+    settings = load_settings()
+    require_home(settings, create=True)
+    set_up_logging("maintain", settings.log_level)
+    with progress_bar("maintain", "hours") as progress:
+        done = run(settings, datetime.now(UTC), progress)
+    row = (
+        done.hours,
+        done.rows,
+        done.waiting_hours,
+        done.waiting_rows,
+        done.vacuumed.files,
+        done.vacuumed.size_bytes,
+        len(done.raw_days),
+    )
+    columns = ("hours", "rows", "waiting_hours", "waiting_rows", "files_removed", "bytes_removed", "raw_days_removed")
+    print_rows(columns, [row], as_json=json)
 
 
 def sql(query: str, *, json: AsJson = False) -> None:
@@ -213,7 +238,7 @@ def reset(*, yes: Annotated[bool, Parameter(negative="", help="Do it.")] = False
 
 def register(app: App) -> None:
     """Add these commands to `app`."""
-    for command in (drain, seal, search, export, sql, status):
+    for command in (drain, seal, maintain, search, export, sql, status):
         app.command(command)
     app.command(views_app)
     app.command(buffer_app)

@@ -105,6 +105,10 @@ LAKE_METRICS = (
     MetricDefinition(
         "bluelake_lake_gap_seconds", "gauge", "Seconds that lie in an open gap; where gaps overlap, once."
     ),
+    MetricDefinition("bluelake_lake_unsealed_hours", "gauge", "Hours that have passed and wait to be sealed."),
+    MetricDefinition(
+        "bluelake_lake_doomed_rows", "gauge", "Deleted rows that a maintenance has still to take out of the files."
+    ),
     MetricDefinition("bluelake_views_published_seconds", "gauge", "When the views were published, seconds since 1970."),
 )
 WEB_METRICS = (

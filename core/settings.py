@@ -262,6 +262,11 @@ class Settings(BaseSettings):
         return self.home / "dictionaries"
 
     @property
+    def maintenance_dir(self) -> Path:
+        """What the maintenance has looked at, and the deleted rows that it has to purge yet."""
+        return self.home / "maintenance"
+
+    @property
     def spill_dir(self) -> Path:
         """Where DuckDB spills what does not fit its memory limit."""
         return self.home / "tmp"

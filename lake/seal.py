@@ -65,15 +65,22 @@ class Sealer:
         self._margin_us = int(settings.dedupe_margin_seconds * 1e6)
 
     def seal(self, table: Table, hour: str) -> SealedHour | None:
-        """Rewrite `hour` of `table`, and note durably that it is sealed.
+        """Rewrite `hour` of `table` without what is purged, and note durably that it is sealed.
 
         Returns None where another process has rewritten it meanwhile. Raises CommitError, OSError, duckdb.Error.
         """
+        condition = ""
+        if purges(self._settings, table):
+            condition = kept(self._store, table, hour_start_us(hour), self._margin_us)
+        return self.rewrite(table, hour, condition)
+
+    def rewrite(self, table: Table, hour: str, condition: str) -> SealedHour | None:
+        """As `seal`, but keeping the rows `r` that meet `condition`, SQL that follows a WHERE; empty for all of them."""
         started = time.perf_counter()
         root = self._store.root / table.name
         replaced = [file for file in self._store.files(table.name) if file.hour == hour]
         rows = sum(file.rows for file in replaced)
-        batches = self._rows(table, hour, replaced)
+        batches = self._rows(table, replaced, condition)
         written = write_hour(root, table, hour, batches, self._count_authors(table, replaced), rows)
         crash_point("before-seal-commit")
         commit = self._store.replace_files(table, replaced, written)
@@ -104,8 +111,8 @@ class Sealer:
             del sealed.hours[hour]
         write_sealed(folder, sealed)
 
-    def _rows(self, table: Table, hour: str, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
-        """The rows of `files`, which are those of `hour`, as they are to be written; read as they are taken."""
+    def _rows(self, table: Table, files: Sequence[DataFile], condition: str) -> Iterator[pa.RecordBatch]:
+        """The rows of `files`, those of an hour, as they are to be written; read as they are taken."""
         source = scan(table, files)
         by_author = "user_did" in table.partition
         statement = sql_template("seal_hour").format(
@@ -113,9 +120,7 @@ class Sealer:
             user_did=f", {self._user_did(source)} AS user_did" if by_author else "",
             rows=source,
             once=self._once(table, source),
-            kept=kept(self._store, table, hour_start_us(hour), self._margin_us)
-            if purges(self._settings, table)
-            else "",
+            kept=condition,
             order=", ".join(
                 ["user_did"] * by_author + [f'r."{name}"' for name in _SORTED_BY if name in table.column_names]
             ),

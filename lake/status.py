@@ -16,12 +16,14 @@ from core.watermark import read_watermark
 from lake.duck import connect
 from lake.gaps import Gap, describe, read_gaps
 from lake.relations import scan
+from lake.seal import waiting_hours
 from lake.store import Store
 from lake.tables import BATCHES
 from lake.views import current
 
 WARNING = "warning"
 # What the ingester or the drain said longer ago than this is no news of how it is.
+SEAL_LATE_SECONDS = 3 * 3600.0
 STALE_SECONDS = {"ingest": 30.0, "drain": 900.0}
 
 
@@ -48,6 +50,8 @@ def status(settings: Settings) -> list[Part]:
         _or_down("rejects", lambda: rejects_part(settings, *_last_batch(settings, Store(settings.lake_dir)))),
         _or_down("gaps", lambda: gaps_part(read_gaps(settings, Store(settings.lake_dir)))),
         _or_down("views", lambda: views_part(settings)),
+        _or_down("seal", lambda: seal_part(settings, Store(settings.lake_dir))),
+        maintain_part(settings),
     ]
 
 
@@ -147,6 +151,28 @@ def views_part(settings: Settings) -> Part:
         return Part("views", True, "none", "not published yet; `bluelake views refresh` builds them")
     age = (datetime.now(UTC) - published.published_at).total_seconds()
     return Part("views", True, "published", f"{len(published.views)} views, published {_ago(age)}")
+
+
+def seal_part(settings: Settings, store: Store) -> Part:
+    """Whether the last seal went well, and what waits for the next one."""
+    said = read_status(settings, "seal")
+    if said is not None and not said.ok:
+        return Part("seal", False, said.state, f"{said.message} ({_ago((now_us() - said.at_us) / 1e6)})")
+    waiting = waiting_hours(settings, store, datetime.now(UTC))
+    if not waiting:
+        return Part("seal", True, "sealed", "every hour that has passed is sealed")
+    hours = len({hour for hour, _ in waiting})
+    late = said is not None and (now_us() - said.at_us) / 1e6 > SEAL_LATE_SECONDS
+    detail = f"{hours} hours wait to be sealed, the oldest {waiting[0][0]}"
+    return Part("seal", True, WARNING if late else "waiting", detail)
+
+
+def maintain_part(settings: Settings) -> Part:
+    """What the last maintenance said, and how many deleted rows it has still to purge."""
+    said = read_status(settings, "maintain")
+    if said is None:
+        return Part("maintain", True, "none", "has not run yet; `bluelake maintain` purges and vacuums")
+    return Part("maintain", said.ok, said.state, f"{said.message} ({_ago((now_us() - said.at_us) / 1e6)})")
 
 
 def _ago(seconds: float) -> str:

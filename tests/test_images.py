@@ -169,10 +169,14 @@ IMPORTS = {
     "airflow-scheduler": [
         "cli.main",
         "lake.drain",
+        "lake.maintenance",
+        "lake.seal",
         "lake.views",
         "transforms.refresh",
         "drain_buffer",
+        "maintain_lake",
         "refresh_views",
+        "seal_hours",
     ],
 }
 

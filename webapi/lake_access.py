@@ -13,7 +13,9 @@ from core.settings import Settings, load_settings
 from lake.duck import connect
 from lake.gaps import Gap, read_gaps
 from lake.relations import scan
+from lake.seal import waiting_hours
 from lake.search import Searcher, SearchUnavailableError
+from lake.status import Part, seal_part
 from lake.store import DataFile, Store
 from lake.tables import BATCHES, GAPS
 
@@ -69,6 +71,16 @@ class LakeAccess:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise SearchUnavailableError(f"the batches cannot be read now: {reason}") from error
         return [BatchRow(*row) for row in rows]
+
+    def sealing(self) -> Part:
+        """Whether the last seal went well, and what waits for the next one. Raises LakeError."""
+        with self._lock:
+            return seal_part(self.settings, self._store)
+
+    def unsealed_hours(self) -> int:
+        """How many hours wait to be sealed. Raises LakeError."""
+        with self._lock:
+            return len({hour for hour, _ in waiting_hours(self.settings, self._store, datetime.now(UTC))})
 
     def gaps(self) -> list[Gap]:
         """The gaps, the open ones first. Raises SearchUnavailableError."""

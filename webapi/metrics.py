@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from buffer.errors import BufferError
 from core.errors import BluelakeError
 from core.metrics import METRICS, WEB_METRICS, Metrics
+from lake.doomed import read_state
 from lake.gaps import missing_seconds
 from lake.status import buffer_depth, raises_alert
 from lake.views import current
@@ -80,6 +81,8 @@ class _State(Collector):
         gaps = [gap for gap in self._access.gaps() if gap.repaired_at is None]
         yield _gauge("bluelake_lake_open_gaps", len(gaps))
         yield _gauge("bluelake_lake_gap_seconds", missing_seconds(gaps))
+        yield _gauge("bluelake_lake_unsealed_hours", self._access.unsealed_hours())
+        yield _gauge("bluelake_lake_doomed_rows", read_state(self._access.settings.maintenance_dir).rows)
         for batch in self._access.batches(1):
             yield _gauge("bluelake_lake_last_batch_seconds", batch.event_at.timestamp())
             yield _gauge("bluelake_lake_last_batch_events", batch.events_in)

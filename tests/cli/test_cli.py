@@ -84,6 +84,18 @@ def test_drain_tells_its_batches(buffer: Buffer, settings: Settings) -> None:
     assert json.loads(bluelake("drain", "--json", **environment).stdout) == []
 
 
+def test_seal_and_maintain_tell_what_they_did(filled: dict[str, str]) -> None:
+    done = json.loads(bluelake("seal", "--json", **filled).stdout)
+    assert [(hour["table"], hour["hour"], hour["rows"], hour["files"]) for hour in done] == [
+        ("likes", "2026-07-04T12", 1, 1),
+        ("posts", "2026-07-04T12", 2, 1),
+    ]
+    (line,) = json.loads(bluelake("maintain", "--json", **filled).stdout)
+    assert (line["hours"], line["rows"], line["waiting_rows"], line["files_removed"]) == (0, 0, 0, 0)
+    parts = {part["part"]: part for part in json.loads(bluelake("status", "--json", **filled).stdout)}
+    assert (parts["seal"]["state"], parts["maintain"]["state"]) == ("sealed", "done")
+
+
 def test_status_tells_every_part_whatever_is_down(filled: dict[str, str]) -> None:
     parts = {part["part"]: part for part in json.loads(bluelake("status", "--json", **filled).stdout)}
     assert {name: part["state"] for name, part in parts.items()} == {
@@ -91,7 +103,11 @@ def test_status_tells_every_part_whatever_is_down(filled: dict[str, str]) -> Non
         "buffer": "up",
         "drain": "done",
         "lake": "up",
+        "rejects": "ok",
+        "gaps": "ok",
         "views": "none",
+        "seal": "waiting",
+        "maintain": "none",
     }
     away = json.loads(
         bluelake("status", "--json", **filled | {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}).stdout

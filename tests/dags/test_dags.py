@@ -13,7 +13,10 @@ from core.settings import Settings
 from stack.airflow_env import POOL, airflow_environment
 from tests.conftest import ROOT, clean_environment
 
-HEAVY_MODULES = ("duckdb", "deltalake", "pyarrow", "polars", "sqlmesh", "django", "lake.drain", "transforms.refresh")
+HEAVY_MODULES = (
+    *("duckdb", "deltalake", "pyarrow", "polars", "sqlmesh", "django"),
+    *("lake.drain", "lake.seal", "lake.maintenance", "transforms.refresh"),
+)
 
 # Run where Airflow may set up logging and warnings as it likes.
 _PARSE = """
@@ -57,10 +60,10 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return result
 
 
-def test_both_parse_without_an_error_and_without_a_heavy_import(parsed: dict[str, Any]) -> None:
+def test_all_parse_without_an_error_and_without_a_heavy_import(parsed: dict[str, Any]) -> None:
     assert parsed["errors"] == {}
     assert parsed["heavy"] == []
-    assert set(parsed["dags"]) == {"drain_buffer", "refresh_views"}
+    assert set(parsed["dags"]) == {"drain_buffer", "maintain_lake", "refresh_views", "seal_hours"}
 
 
 def test_one_run_at_a_time_and_docs_in_the_ui(parsed: dict[str, Any]) -> None:
@@ -78,7 +81,7 @@ def test_retries_with_backoff(parsed: dict[str, Any]) -> None:
 
 def test_heavy_tasks_share_the_pool_of_one_slot(parsed: dict[str, Any]) -> None:
     pools = {name: task["pool"] for dag in parsed["dags"].values() for name, task in dag["tasks"].items()}
-    assert pools["drain"] == pools["refresh"] == POOL
+    assert {pools[task] for task in ("drain", "seal", "maintain", "refresh")} == {POOL}
     assert pools["buffer_answers"] != POOL
 
 
@@ -95,6 +98,8 @@ def test_the_dags_folder_holds_nothing_else() -> None:
     assert {path.name for path in Path(ROOT / "dags").glob("*.py")} == {
         "dag_defaults.py",
         "drain_buffer.py",
+        "maintain_lake.py",
         "refresh_views.py",
+        "seal_hours.py",
     }
     assert not os.path.exists(ROOT / "airflow" / "__init__.py")

@@ -41,7 +41,7 @@ def test_everything_is_well(
     answer = response.json()
     assert (response.status_code, answer["status"]) == (200, "ok")
     parts = answer["parts"]
-    assert set(parts) == {"web", "lake", "buffer", "ingest", "drain", "views", "rejects", "gaps"}
+    assert set(parts) == {"web", "lake", "buffer", "ingest", "drain", "views", "rejects", "gaps", "seal", "maintain"}
     assert answer["warnings"] == []
     assert parts["gaps"] == {"ok": True, "state": "ok", "detail": "none", "open": 0, "seconds": 0}
     assert 90 <= parts["lake"]["age_seconds"] < 120

@@ -1,0 +1,53 @@
+"""The DAG `maintain_lake`: daily, deleted records leave the files, and files that nothing uses are removed."""
+
+from typing import Any
+
+from airflow.sdk import dag, task
+from airflow.timetables.trigger import CronTriggerTimetable
+from dag_defaults import DEFAULT_ARGUMENTS, HEAVY_POOL, LAKE, START
+
+from core.settings import load_settings
+
+DOC = """
+### Maintain the lake
+
+* **Purge**: sealed hours that hold deleted records, or records of deleted accounts, are rewritten without them: overdue
+  ones first, then the worst, up to `MAINTENANCE_MAX_MB` a run. Every deletion is in effect in the files within
+  `PURGE_DAYS`. With `BLUELAKE_DELETIONS=keep` nothing is purged.
+* **Vacuum**: files that were replaced more than `VACUUM_GRACE_HOURS` ago, and files that a killed process left, are removed.
+* **Raw chunks** older than `RAW_KEEP_DAYS` are removed.
+
+Killed at any point, the next run goes on. One run at a time, in the pool `heavy`. The schedule is `MAINTAIN_SCHEDULE`.
+"""
+
+
+@dag(
+    dag_id="maintain_lake",
+    schedule=CronTriggerTimetable(load_settings().maintain_schedule, timezone="UTC"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGUMENTS,
+    doc_md=DOC,
+    tags=["bluelake"],
+)
+def maintain_lake() -> None:
+    @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Purges, vacuums, and thins out the raw chunks.")
+    def maintain() -> dict[str, Any]:
+        from datetime import UTC, datetime
+
+        from lake.maintenance import maintain as run
+
+        done = run(load_settings(), datetime.now(UTC))
+        return {
+            "hours_rewritten": done.hours,
+            "rows_purged": done.rows,
+            "rows_waiting": done.waiting_rows,
+            "files_removed": done.vacuumed.files,
+            "bytes_removed": done.vacuumed.size_bytes,
+        }
+
+    maintain()
+
+
+maintain_lake()

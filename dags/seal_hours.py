@@ -1,0 +1,50 @@
+"""The DAG `seal_hours`: every hour, hours that have passed are rewritten into one sorted file a table."""
+
+from typing import Any
+
+from airflow.sdk import dag, task
+from airflow.timetables.trigger import CronTriggerTimetable
+from dag_defaults import DEFAULT_ARGUMENTS, HEAVY_POOL, LAKE, START
+
+from core.settings import load_settings
+
+DOC = """
+### Seal the hours that have passed
+
+An hour that ended `SEAL_DELAY_MINUTES` ago is rewritten once a table: one file, sorted by author, without duplicates and without
+records that were deleted since. Late events open an hour again, and the next run seals it anew; a sealed hour is left alone.
+
+Searches and exports go on meanwhile: they keep the files that they opened. Killed at any point, the next run seals what is not
+sealed yet. One run at a time, in the pool `heavy`. The schedule is `SEAL_SCHEDULE`.
+"""
+
+
+@dag(
+    dag_id="seal_hours",
+    schedule=CronTriggerTimetable(load_settings().seal_schedule, timezone="UTC"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGUMENTS,
+    doc_md=DOC,
+    tags=["bluelake"],
+)
+def seal_hours() -> None:
+    @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Rewrites every hour that has passed and is not sealed.")
+    def seal() -> dict[str, Any]:
+        from datetime import UTC, datetime
+
+        from lake.seal import seal as run
+
+        done = run(load_settings(), datetime.now(UTC))
+        return {
+            "hours": len(done),
+            "rows": sum(hour.rows for hour in done),
+            "bytes_before": sum(hour.bytes_before for hour in done),
+            "bytes": sum(hour.size_bytes for hour in done),
+        }
+
+    seal()
+
+
+seal_hours()

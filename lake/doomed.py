@@ -1,0 +1,184 @@
+"""Rows of sealed hours that are deleted and still in the files: found by joins, kept until a maintenance rewrites their hour.
+
+Under `maintenance/`: `state.json` says which deletes have been looked at (by hour, by what files it had) and which Parquet files
+list the rows. If it is lost, every delete is looked at again. Nothing is rewritten here.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+import duckdb
+
+from core.files import fsync_path, write_durably
+from lake.purge import gone_accounts
+from lake.relations import quote, scan, sql_template
+from lake.sealed import by_hour, is_sealed, read_sealed
+from lake.store import DataFile, Store
+from lake.tables import ACCOUNTS, DELETES, RECORD_TABLES, Table
+
+log = logging.getLogger(__name__)
+
+# Deletes that are joined at once with all sealed hours: about a gigabyte of hash table, and what does not fit spills.
+SLICE_ROWS = 10_000_000
+_EMPTY = (
+    "(SELECT ''::VARCHAR AS \"table\", '' AS hour, '' AS did, '' AS rkey, 0::BIGINT AS rev, now() AS since, "
+    "false AS with_account WHERE false)"
+)
+
+
+@dataclass
+class State:
+    """`looked`: by table (deletes, accounts) and hour, a digest of the files that were looked at. `files`: names of the
+    lists of doomed rows. `rows`: how many they hold. `number`: of the newest of them."""
+
+    looked: dict[str, dict[str, str]] = field(default_factory=lambda: {DELETES.name: {}, ACCOUNTS.name: {}})
+    files: list[str] = field(default_factory=list)
+    rows: int = 0
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class DoomedHour:
+    """An hour of a table that holds rows to purge: how many, and since when (microseconds) the first of them is deleted."""
+
+    table: str
+    hour: str
+    rows: int
+    oldest_us: int
+
+
+def read_state(folder: Path) -> State:
+    """What the last maintenance left in `folder`; an empty state where there is none that can be read."""
+    try:
+        state = State(**json.loads((folder / "state.json").read_bytes()))
+        state.looked[DELETES.name], state.looked[ACCOUNTS.name]
+    except FileNotFoundError:
+        return State()
+    except (ValueError, TypeError, KeyError) as error:
+        log.warning("%s: not the state of a maintenance (%s): every delete is looked at again", folder, error)
+        return State()
+    return state if all((folder / name).exists() for name in state.files) else State()
+
+
+class Doomed:
+    """The list of doomed rows of one lake, on one DuckDB connection."""
+
+    def __init__(self, folder: Path, store: Store, connection: duckdb.DuckDBPyConnection) -> None:
+        self._folder = folder
+        self._store = store
+        self._connection = connection
+        self.state = read_state(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def look(self) -> None:
+        """Find the rows that deletes and accounts which came since the last look remove, and note them durably."""
+        for deletes, accounts in self._slices():
+            gone = gone_accounts(self._store)
+            files = [file for group in (deletes, accounts) for hour in group.values() for file in hour]
+            log.info("looking for what %d files of deletes and account events remove", len(files))
+            self._connection.execute(sql_template("purge_fresh_deletes").format(deletes=scan(DELETES, _flat(deletes))))
+            self._connection.execute(
+                sql_template("purge_fresh_gone").format(accounts=scan(ACCOUNTS, _flat(accounts)), gone=gone)
+            )
+            found = " UNION ALL ".join(f"({self._find(table)})" for table in RECORD_TABLES)
+            for name, hours in ((DELETES.name, deletes), (ACCOUNTS.name, accounts)):
+                self.state.looked[name] |= {hour: _digest(files) for hour, files in hours.items()}
+            self._keep([*self.state.files, self._write(found)])
+
+    def hours(self) -> list[DoomedHour]:
+        """The hours that hold doomed rows."""
+        statement = sql_template("purge_hours").format(doomed=self._relation())
+        return [DoomedHour(*row) for row in self._connection.execute(statement).fetchall()]
+
+    def select(self, hour: DoomedHour) -> str:
+        """The condition, after a WHERE, that keeps the rows `r` of `hour` that are not doomed."""
+        self._connection.execute(
+            sql_template("purge_select").format(
+                doomed=self._relation(), table=quote(hour.table), hour=quote(hour.hour), gone=gone_accounts(self._store)
+            )
+        )
+        return sql_template("purge_listed")
+
+    def strike(self, done: Sequence[DoomedHour]) -> None:
+        """Take hours that were rewritten off the list, durably."""
+        if not done:
+            return
+        pairs = ", ".join(f"({quote(hour.table)}, {quote(hour.hour)})" for hour in done)
+        rest = sql_template("purge_rest").format(doomed=self._relation(), done=pairs)
+        before = self.state.files
+        self._keep([self._write(rest)])
+        for name in before:
+            (self._folder / name).unlink(missing_ok=True)
+
+    def _slices(self) -> Iterator[tuple[Mapping[str, list[DataFile]], Mapping[str, list[DataFile]]]]:
+        """The hours of deletes and accounts that changed since they were looked at, in slices that fit the memory."""
+        accounts = self._changed(ACCOUNTS)
+        deletes: dict[str, list[DataFile]] = {}
+        rows = 0
+        for hour, files in self._changed(DELETES).items():
+            deletes[hour] = files
+            rows += sum(file.rows for file in files)
+            if rows >= SLICE_ROWS:
+                yield deletes, accounts
+                deletes, accounts, rows = {}, {}, 0
+        if deletes or accounts:
+            yield deletes, accounts
+
+    def _changed(self, table: Table) -> dict[str, list[DataFile]]:
+        looked = self.state.looked[table.name]
+        hours = sorted(by_hour(self._store, table.name).items())
+        return {hour: files for hour, files in hours if looked.get(hour) != _digest(files)}
+
+    def _find(self, table: Table) -> str:
+        """The doomed rows of the sealed hours of `table`; the others are purged when they are sealed."""
+        sealed = read_sealed(self._store.root / table.name)
+        files = [
+            file
+            for hour, files in by_hour(self._store, table.name).items()
+            if is_sealed(self._store, table.name, sealed, hour, files)
+            for file in files
+        ]
+        return sql_template("purge_find").format(
+            table=quote(table.name), rows=scan(table, files), collection=quote(table.collection or "")
+        )
+
+    def _relation(self) -> str:
+        if not self.state.files:
+            return _EMPTY
+        listed = ", ".join(quote(str(self._folder / name)) for name in self.state.files)
+        return f"read_parquet([{listed}])"
+
+    def _write(self, statement: str) -> str:
+        """Write a new list of rows, and bring it to the disk. Returns its name."""
+        self.state.number += 1
+        name = f"doomed-{self.state.number:08d}.parquet"
+        path = self._folder / name
+        # In order, so that the rows of one hour are found without reading the others.
+        ordered = f'FROM ({statement}) ORDER BY "table", hour'
+        self._connection.execute(f"COPY ({ordered}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        fsync_path(path)
+        fsync_path(self._folder)
+        return name
+
+    def _keep(self, files: list[str]) -> None:
+        self.state.files = files
+        counted = self._connection.execute(f"SELECT count(*) FROM {self._relation()}").fetchone()
+        self.state.rows = int(counted[0]) if counted else 0
+        write_durably(self._folder / "state.json", json.dumps(self.state.__dict__, indent=0).encode() + b"\n")
+        for path in self._folder.glob("doomed-*.parquet"):
+            if path.name not in files:
+                # Left by a run that was killed, or replaced just now.
+                path.unlink(missing_ok=True)
+
+
+def _flat(hours: Mapping[str, list[DataFile]]) -> list[DataFile]:
+    return [file for files in hours.values() for file in files]
+
+
+def _digest(files: Sequence[DataFile]) -> str:
+    names = "\n".join(sorted(file.path.rsplit("/", 1)[-1] for file in files))
+    return blake2b(names.encode(), digest_size=8).hexdigest()

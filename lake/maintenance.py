@@ -1,0 +1,135 @@
+"""The daily maintenance: deleted rows leave the files of sealed hours, unused files go, raw chunks are thinned out.
+
+An hour is rewritten as by the seal, without the rows that are listed as doomed: overdue ones first, whatever the budget,
+then those with the most such rows, as many as `MAINTENANCE_MAX_MB` allows. The next run goes on from there.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+from deltalake.exceptions import DeltaError
+
+from core.clock import to_us
+from core.errors import BluelakeError
+from core.settings import Settings, require_home
+from core.status import report
+from lake import raw
+from lake.confirmed import confirmed_versions
+from lake.doomed import Doomed, DoomedHour
+from lake.duck import connect
+from lake.errors import SealError
+from lake.locks import exclusive
+from lake.seal import Sealer
+from lake.sealed import by_hour, is_sealed, read_sealed
+from lake.store import Store
+from lake.tables import TABLES
+from lake.vacuum import Vacuumed, vacuum
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+
+# An hour is overdue so long before PURGE_DAYS are over: for a run that fails, and for the vacuum's grace.
+RESERVE_DAYS = 5
+_DAY_US = 86_400_000_000
+# Hours after which the list of doomed rows is written anew; a run that is killed rewrites at most so many again.
+_STRUCK_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """What a maintenance did. `hours`: of tables, rewritten; `rows`: that left the files; `waiting_rows`: that have to leave
+    them yet, in `waiting_hours`; `raw_days`: days of raw chunks removed."""
+
+    hours: int
+    rows: int
+    waiting_hours: int
+    waiting_rows: int
+    vacuumed: Vacuumed
+    raw_days: list[str]
+
+
+def maintain(settings: Settings, now: datetime, progress: Progress | None = None) -> Maintained:
+    """Purge, vacuum and thin out the lake of `settings` as of `now`.
+
+    `progress` is called with the hours rewritten and the hours to rewrite. Raises BluelakeError, OSError.
+    """
+    require_home(settings, create=True)
+    try:
+        with exclusive(settings, "seal"):
+            done = _maintain(settings, now, progress or (lambda done, total: None))
+    except (BluelakeError, OSError) as error:
+        report(settings, "maintain", ok=False, state="failed", message=str(error).splitlines()[0])
+        raise
+    message = f"{done.rows:,} deleted rows purged, {done.waiting_rows:,} wait; {done.vacuumed.files:,} files vacuumed"
+    report(settings, "maintain", ok=True, state="done", message=message)
+    log.info("maintained: %s", message)
+    return done
+
+
+def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintained:
+    store = Store(settings.lake_dir)
+    store.recover(confirmed_versions(settings))
+    try:
+        hours, rows, waiting = _purge(settings, store, now, progress)
+        vacuumed = vacuum(store, settings.vacuum_grace_hours, now)
+    except duckdb.Error as error:
+        raise SealError(f"DuckDB cannot purge: {str(error).splitlines()[0]}") from error
+    except DeltaError as error:
+        raise SealError(f"delta-rs cannot vacuum: {str(error).splitlines()[0]}") from error
+    days = raw.remove_old(settings.raw_dir, settings.raw_keep_days, now)
+    return Maintained(hours, rows, len(waiting), sum(hour.rows for hour in waiting), vacuumed, days)
+
+
+def _purge(
+    settings: Settings, store: Store, now: datetime, progress: Progress
+) -> tuple[int, int, Sequence[DoomedHour]]:
+    """Rewrite the hours whose turn it is. Returns how many, the rows that left them, and the hours that wait."""
+    if settings.bluelake_deletions == "keep":
+        # What is sealed from now on holds deleted rows: to purge again some day, every delete must be looked at.
+        shutil.rmtree(settings.maintenance_dir, ignore_errors=True)
+        return 0, 0, ()
+    connection = connect(settings)
+    try:
+        doomed = Doomed(settings.maintenance_dir, store, connection)
+        doomed.look()
+        sealer = Sealer(settings, store, connection)
+        turn = _turn(settings, store, doomed.hours(), to_us(now))
+        done, rows = [], 0
+        for number, hour in enumerate(turn):
+            progress(number, len(turn))
+            rewritten = sealer.rewrite(TABLES[hour.table], hour.hour, doomed.select(hour))
+            if rewritten is not None:
+                rows += rewritten.rows_before - rewritten.rows
+                done.append(hour)
+            if len(done) % _STRUCK_AT_ONCE == 0:
+                doomed.strike(done[-_STRUCK_AT_ONCE:])
+        doomed.strike(done[len(done) - len(done) % _STRUCK_AT_ONCE :])
+        progress(len(turn), len(turn))
+        return len(done), rows, doomed.hours()
+    finally:
+        connection.close()
+
+
+def _turn(settings: Settings, store: Store, hours: Sequence[DoomedHour], now_us: int) -> list[DoomedHour]:
+    """The hours to rewrite now, in order: those overdue, then the worst as far as the budget goes."""
+    overdue_us = now_us - int((settings.purge_days - RESERVE_DAYS) * _DAY_US)
+    left = settings.maintenance_max_mb * 1e6
+    names = {hour.table for hour in hours}
+    live = {name: by_hour(store, name) for name in names}
+    sealed = {name: read_sealed(store.root / name) for name in names}
+    turn = []
+    for hour in sorted(hours, key=lambda hour: (hour.oldest_us >= overdue_us, -hour.rows, hour.hour, hour.table)):
+        files = live[hour.table].get(hour.hour, [])
+        if not files or not is_sealed(store, hour.table, sealed[hour.table], hour.hour, files):
+            # Purged whole since, or opened by late rows: then the seal rewrites it, without its deleted rows.
+            continue
+        size_bytes = sum(file.size_bytes for file in files)
+        if hour.oldest_us < overdue_us or size_bytes <= left:
+            left -= size_bytes
+            turn.append(hour)
+    return turn

@@ -1,0 +1,257 @@
+"""The daily maintenance: deleted rows leave sealed hours within a budget and a time, unused files go, live ones never do."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from buffer.client import Buffer
+from core.crash import VARIABLE
+from core.settings import Settings
+from lake.doomed import read_state
+from lake.drain import drain
+from lake.log import entries
+from lake.maintenance import Maintained, maintain
+from lake.seal import seal
+from lake.store import Store
+from lake.tables import LIKES
+from lake.vacuum import vacuum
+from tests.conftest import NOON_US, ROOT, clean_environment
+from tests.lake.feed import feed, values
+from tests.lake.test_log import empty
+from tests.lake.test_relations import account
+from tests.lake.test_seal import DIDS, HOUR_US, LATER, delete, drained, everything, like, live, post, status
+
+LIKE = "app.bsky.feed.like"
+
+
+def unlike(did: str, rkey: str, *, rev: int = 9, hours: int = 5) -> bytes:
+    return delete(did, rkey, rev=rev, collection=LIKE, time_us=NOON_US + hours * HOUR_US)
+
+
+def sealed(buffer: Buffer, settings: Settings, *batches: list[bytes], now: datetime = LATER) -> None:
+    drained(buffer, settings, *batches)
+    seal(settings, now)
+
+
+def keys(settings: Settings, table: str = "likes") -> list[str]:
+    return sorted(values(settings, f"SELECT rkey FROM {table}_all"))
+
+
+@pytest.fixture
+def two_hours(buffer: Buffer, settings: Settings) -> Settings:
+    """Likes 3ka to 3kd at noon and 3ke, 3kf at one, sealed."""
+    noon = [like(DIDS[0], f"3k{letter}") for letter in "abcd"]
+    one = [like(DIDS[0], f"3k{letter}", time_us=NOON_US + HOUR_US) for letter in "ef"]
+    sealed(buffer, settings, noon + one)
+    return settings
+
+
+def test_deleted_rows_leave_sealed_hours(two_hours: Settings, buffer: Buffer) -> None:
+    # By rev 0 nothing is deleted: the record is younger.
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka"), unlike(DIDS[0], "3kb", rev=0), unlike(DIDS[1], "3kc")])
+    assert keys(two_hours) == ["3ka", "3kb", "3kc", "3kd", "3ke", "3kf"]
+
+    done = maintain(two_hours, LATER)
+
+    assert (done.hours, done.rows, done.waiting_hours, done.waiting_rows) == (1, 1, 0, 0)
+    assert keys(two_hours) == ["3kb", "3kc", "3kd", "3ke", "3kf"]
+    assert [hour.table for hour in seal(two_hours, LATER)] == ["deletes"]
+
+
+def test_a_second_maintenance_has_nothing_to_do(two_hours: Settings, buffer: Buffer) -> None:
+    sealed(buffer, two_hours, [unlike(DIDS[0], "3ka")])
+    maintain(two_hours, LATER)
+    before = {table: live(two_hours, table) for table in ("likes", "deletes")}
+    done = maintain(two_hours, LATER)
+    assert (done.hours, done.rows, done.vacuumed.files) == (0, 0, 0)
+    assert {table: live(two_hours, table) for table in before} == before
+
+
+def test_a_delete_that_comes_late_into_an_hour_looked_at_is_seen(two_hours: Settings, buffer: Buffer) -> None:
+    sealed(buffer, two_hours, [unlike(DIDS[0], "3ka")])
+    maintain(two_hours, LATER)
+    sealed(buffer, two_hours, [unlike(DIDS[0], "3kb")])
+    assert maintain(two_hours, LATER).rows == 1
+    assert keys(two_hours) == ["3kc", "3kd", "3ke", "3kf"]
+
+
+def test_the_budget_takes_the_worst_hour_first_and_the_next_run_goes_on(two_hours: Settings, buffer: Buffer) -> None:
+    drained(buffer, two_hours, [unlike(DIDS[0], rkey) for rkey in ("3ka", "3kb", "3ke")])
+    sizes = {file.hour: file.size_bytes for file in Store(two_hours.lake_dir).files("likes")}
+    small = two_hours.model_copy(update={"maintenance_max_mb": sizes["2026-07-04T12"] / 1e6})
+    none = two_hours.model_copy(update={"maintenance_max_mb": 0})
+
+    assert (maintain(none, LATER).rows, keys(none)) == (0, ["3ka", "3kb", "3kc", "3kd", "3ke", "3kf"])
+    first = maintain(small, LATER)
+    assert (first.hours, first.rows, first.waiting_hours, first.waiting_rows) == (1, 2, 1, 1)
+    assert keys(small) == ["3kc", "3kd", "3ke", "3kf"]
+    assert read_state(small.maintenance_dir).rows == 1
+    assert maintain(small, LATER).rows == 1
+    assert keys(small) == ["3kc", "3kd", "3kf"]
+
+
+def test_what_is_overdue_goes_whatever_the_budget(two_hours: Settings, buffer: Buffer) -> None:
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka", hours=5)])
+    none = two_hours.model_copy(update={"maintenance_max_mb": 0, "purge_days": 30})
+    deleted_at = datetime(2026, 7, 4, 17, tzinfo=UTC)
+    assert maintain(none, deleted_at + timedelta(days=24, hours=23)).rows == 0
+    assert maintain(none, deleted_at + timedelta(days=25, seconds=1)).rows == 1
+
+
+def test_only_records_of_deleted_accounts_go_with_them(buffer: Buffer, settings: Settings) -> None:
+    gone, away, back = DIDS[1], DIDS[2], DIDS[3]
+    sealed(buffer, settings, [post(did, "3ka") for did in (gone, away, back)])
+    drained(buffer, settings, [status(gone, "deleted", seq=2), status(away, "takendown", seq=3)])
+    drained(buffer, settings, [status(back, "deleted", seq=4)])
+    # It is listed, and back before its hour's turn.
+    none = settings.model_copy(update={"maintenance_max_mb": 0})
+    assert maintain(none, LATER).waiting_rows == 2
+    drained(buffer, settings, [account(back, True, seq=5)])
+
+    maintain(settings, LATER)
+
+    assert sorted(values(settings, "SELECT did FROM posts_all")) == sorted([away, back])
+    assert values(settings, "SELECT did FROM posts") == [back]
+
+
+def test_a_reset_of_a_repository_hides_and_purges_nothing(buffer: Buffer, settings: Settings) -> None:
+    sealed(buffer, settings, [like(DIDS[0], "3ka")])
+    frame = delete(DIDS[0], "*", rev=9, collection="*").replace(b'"kind":"commit"', b'"kind":"sync"')
+    drained(buffer, settings, [frame])
+    assert values(settings, "SELECT collection FROM deletes_all") == ["*"]
+    assert (maintain(settings, LATER).rows, keys(settings)) == (0, ["3ka"])
+
+
+def test_whoever_may_keep_deletions_keeps_them_and_purges_all_of_them_when_that_ends(
+    two_hours: Settings, buffer: Buffer
+) -> None:
+    keep = two_hours.model_copy(update={"bluelake_deletions": "keep"})
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka")])
+    maintain(two_hours, LATER)
+    drained(buffer, keep, [unlike(DIDS[0], "3kb")])
+    assert maintain(keep, LATER).rows == 0
+    # Came while all was kept, long after its delete had been looked at.
+    drained(buffer, keep, [like(DIDS[0], "3ka")])
+    seal(keep, LATER)
+    assert keys(keep) == ["3ka", "3kb", "3kc", "3kd", "3ke", "3kf"]
+    assert maintain(two_hours, LATER).rows == 2
+    assert keys(two_hours) == ["3kc", "3kd", "3ke", "3kf"]
+
+
+def test_a_lost_state_costs_looking_again(two_hours: Settings, buffer: Buffer) -> None:
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka")])
+    maintain(two_hours.model_copy(update={"maintenance_max_mb": 0}), LATER)
+    empty(two_hours.maintenance_dir / "state.json")
+    assert maintain(two_hours, LATER).rows == 1
+
+
+def test_an_hour_that_is_open_again_is_left_to_the_seal(two_hours: Settings, buffer: Buffer) -> None:
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka"), like(DIDS[5], "3klate")])
+    assert maintain(two_hours, LATER).hours == 0
+    seal(two_hours, LATER)
+    assert keys(two_hours) == ["3kb", "3kc", "3kd", "3ke", "3kf", "3klate"]
+
+
+def old(path: Path | str, hours: float) -> None:
+    moment = time.time() - hours * 3600
+    os.utime(path, (moment, moment))
+
+
+def test_a_vacuum_removes_what_was_replaced_after_the_grace(two_hours: Settings) -> None:
+    store = Store(two_hours.lake_dir)
+    on_disk = set(two_hours.lake_dir.rglob("*.parquet"))
+    live_now = {Path(file.path) for name in ("likes", "batches") for file in store.files(name)}
+    replaced = on_disk - live_now
+    assert replaced
+    # However old a file is: the grace runs from when it was replaced.
+    for path in on_disk:
+        old(path, 1000)
+    assert vacuum(store, 1, datetime.now(UTC)).files == 0
+
+    assert vacuum(store, 0, datetime.now(UTC)).files == len(replaced)
+
+    left = {path for path in two_hours.lake_dir.rglob("*.parquet") if "_delta_log" not in path.parts}
+    assert left == live_now
+    assert keys(two_hours) == ["3ka", "3kb", "3kc", "3kd", "3ke", "3kf"]
+
+
+def test_a_vacuum_removes_what_killed_writers_left_and_not_what_is_being_written(two_hours: Settings) -> None:
+    hour = two_hours.lake_dir / "likes" / "year=2026" / "month=07" / "day=04" / "hour=12"
+    names = ("sealed-x.zstd.parquet", "part-x.parquet#1")
+    for age in ("fresh", "old"):
+        for name in names:
+            (hour / f"{age}-{name}").write_bytes(b"x")
+    for name in names:
+        old(hour / f"old-{name}", 30)
+    vacuum(Store(two_hours.lake_dir), 24, datetime.now(UTC))
+    assert {path.name for path in hour.iterdir() if path.stat().st_size == 1} == {f"fresh-{name}" for name in names}
+
+
+def test_a_reader_finishes_on_the_files_that_it_opened(two_hours: Settings, buffer: Buffer) -> None:
+    before = Store(two_hours.lake_dir).files("likes")
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka")])
+    done = maintain(two_hours, datetime.now(UTC))
+    assert done.rows == 1
+    assert all(Path(file.path).exists() for file in before)
+
+
+def test_old_log_entries_go_once_a_checkpoint_sums_them_up(two_hours: Settings, buffer: Buffer) -> None:
+    for number in range(5):
+        drained(buffer, two_hours, [like(DIDS[1], f"3k{number}")])
+    root = two_hours.lake_dir / "likes"
+    for entry in entries(root):
+        old(entry, 24 * 8)
+    before = everything(two_hours, "likes")
+    vacuum(Store(two_hours.lake_dir), 24, datetime.now(UTC))
+    assert len(entries(root)) == 1
+    assert everything(two_hours, "likes") == before
+    drained(buffer, two_hours, [like(DIDS[2], "3klast")])
+    assert len(everything(two_hours, "likes")) == len(before) + 1
+
+
+def in_a_child(settings: Settings, **environment: str) -> subprocess.CompletedProcess[str]:
+    code = (
+        "from datetime import UTC, datetime; from core.settings import load_settings;"
+        "from lake.maintenance import maintain; maintain(load_settings(), datetime(2026, 7, 4, 20, tzinfo=UTC))"
+    )
+    environment |= {"BLUELAKE_HOME": str(settings.home), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=clean_environment(**environment), capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("point", ["before-seal-commit", "mid-seal-commit", "after-seal-commit", "mid-vacuum"])
+def test_killed_anywhere_the_next_maintenance_ends_right(point: str, two_hours: Settings, buffer: Buffer) -> None:
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka"), unlike(DIDS[0], "3ke")])
+    store = Store(two_hours.lake_dir)
+    hour = Path(store.files("likes")[0].path).parent
+    for number in range(2):
+        (hour / f"orphan{number}.parquet").write_bytes(b"x")
+        old(hour / f"orphan{number}.parquet", 48)
+
+    assert in_a_child(two_hours, **{VARIABLE: point}).returncode == -9
+
+    done = maintain(two_hours, LATER)
+    seal(two_hours, LATER)
+    assert isinstance(done, Maintained)
+    assert keys(two_hours) == ["3kb", "3kc", "3kd", "3kf"]
+    assert not list(hour.glob("orphan*"))
+    assert [file.rows for file in sorted(Store(two_hours.lake_dir).files("likes"), key=lambda f: f.hour)] == [3, 1]
+
+
+def test_old_raw_chunks_go(two_hours: Settings) -> None:
+    (two_hours.raw_dir / "2020-01-01").mkdir()
+    assert maintain(two_hours, datetime.now(UTC)).raw_days == ["2020-01-01"]
+
+
+def test_a_sealed_lake_drains_on(two_hours: Settings, buffer: Buffer) -> None:
+    """What was sealed is still known to the drain: a re-delivered like falls out."""
+    feed(buffer, [like(DIDS[0], "3kc"), like(DIDS[0], "3knew")])
+    (batch,) = drain(two_hours)
+    assert (batch.duplicates, batch.rows_by_table["likes"]) == (1, 1)
+    assert LIKES.name in batch.rows_by_table
