@@ -1,7 +1,10 @@
-"""Which table versions are known to be on the disk (what the watermark and the lists of sealed hours say), and what a writer
-does with that before it begins."""
+"""Which table versions are known to be on the disk (what the watermark, the newest batches and the lists of sealed hours
+say), and what a writer does with that before it begins."""
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from core.settings import Settings
 from core.watermark import Watermark, read_watermark, write_watermark
@@ -17,6 +20,8 @@ def confirmed_versions(settings: Settings) -> Callable[[str], int | None]:
     Reads the watermark now, so that what is confirmed later is not taken for it. Raises CorruptStateError.
     """
     versions = read_watermark(settings.watermark_path).versions
+    if versions is not None:
+        versions = _with_newest_batches(versions, settings.lake_dir / BATCHES.name)
 
     def confirmed(name: str) -> int | None:
         if versions is None:
@@ -28,6 +33,27 @@ def confirmed_versions(settings: Settings) -> Callable[[str], int | None]:
         return max(versions.get(name, -1), sealed if sealed <= newest else -1)
 
     return confirmed
+
+
+def _with_newest_batches(versions: dict[str, int], batches: Path) -> dict[str, int]:
+    """`versions`, and those that the commits of batches which the watermark does not know yet carried: a run that was killed
+    before its watermark relied on them all the same."""
+    known = dict(versions)
+    for entry in entries(batches):
+        if version_of(entry) > versions.get(BATCHES.name, -1):
+            for table, version in _carried(entry).items():
+                known[table] = max(known.get(table, -1), version)
+    return known
+
+
+def _carried(entry: Path) -> dict[str, int]:
+    """The table versions that a commit of `batches` carried; none where it is broken, or is a seal's."""
+    with suppress(ValueError, KeyError, TypeError):
+        for line in entry.read_bytes().splitlines():
+            if "commitInfo" in (action := json.loads(line)):
+                carried = json.loads(action["commitInfo"]["bluelake"])["versions"]
+                return {str(table): int(version) for table, version in carried.items()}
+    return {}
 
 
 def make_ready(settings: Settings, store: Store) -> None:

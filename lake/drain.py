@@ -123,7 +123,8 @@ class Drain:
         batch = self._commit(started, flushes, entries, low)
         batch.duration_seconds = time.perf_counter() - clock
         crash_point("after-fsync-before-batches-row")
-        self._store.append(BATCHES, _batch_row(batch, last), last.number, {})
+        # The row says that the tables are there: with it goes up to where each is on the disk.
+        self._store.append(BATCHES, _batch_row(batch, last), last.number, {"versions": self._store.durable})
         crash_point("after-batches-row-before-watermark")
         write_watermark(
             self._settings.watermark_path, Watermark(offered, last.number, last.cursors, self._store.durable)

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from core.settings import Settings
 from lake.drain import drain
 from lake.seal import SealedHour, seal, waiting_hours
 from lake.sealed import read_sealed
+from lake.search import Searcher, SearchQuery
 from lake.store import DataFile, Store
 from lake.tables import DELETES
 from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, wait_until
@@ -349,3 +352,25 @@ def test_what_a_seal_says_is_sealed_is_on_the_disk(
     state = next(path for path in synced if "_sealed.json" in path)
     assert synced.index(file.path) < synced.index(entry) < synced.index(state)
     assert read_sealed(settings.lake_dir / "likes").version == 2
+
+
+def test_searches_during_seals_and_drains_never_fail(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, *[[post(did, f"3k{n}", text="needle") for did in DIDS] for n in range(3)])
+    searcher = Searcher(Store(settings.lake_dir), settings)
+    totals: list[int] = []
+    sealing = threading.Event()
+
+    def search() -> None:
+        while not sealing.is_set() or not totals:
+            totals.append(searcher.search(SearchQuery(text="needle")).total)
+
+    with ThreadPoolExecutor(1) as pool:
+        searching = pool.submit(search)
+        for number in range(4):
+            drained(buffer, settings, [post(DIDS[0], f"3knew{number}", text="needle")])
+            assert [hour.table for hour in seal(settings, LATER)] == ["posts"]
+        sealing.set()
+        searching.result()
+    assert totals == sorted(totals)
+    assert {totals[0], totals[-1]} <= set(range(21, 26))
+    assert searcher.search(SearchQuery(text="needle")).total == 25
