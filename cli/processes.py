@@ -70,6 +70,12 @@ def simulate(
         str, Parameter(help="Seconds by which each host's clock is off: 0,2.5,-3.", allow_leading_hyphen=True)
     ] = "",
     retention: Annotated[str | None, Parameter(help="How far back the hosts replay: 36h, 90s. Default: all.")] = None,
+    sync_share: Annotated[
+        float, Parameter(help="Share of the events that reset a repository, as 0.0002; only v2 serves them.")
+    ] = 0.0,
+    hard_cases: Annotated[
+        float, Parameter(help="Share of the events that begin a hard case, such as an edit that is taken back.")
+    ] = 0.0,
     faults: Annotated[bool, Parameter(negative="", help="Let /control/<fault> make a host misbehave.")] = False,
 ) -> None:
     """Serve Jetstream's wires with synthetic traffic, in the foreground. A second start continues its timeline."""
@@ -87,6 +93,8 @@ def simulate(
         hosts=hosts,
         clock_offsets=clock_offsets,
         retention=retention,
+        sync_share=sync_share,
+        hard_cases=hard_cases,
         faults=faults,
     )
 

@@ -62,6 +62,12 @@ def simulate(
         str, Parameter(help="Seconds by which each host's clock is off: 0,2.5,-3.", allow_leading_hyphen=True)
     ] = "",
     retention: Annotated[str | None, Parameter(help="How far back the hosts replay: 36h, 90s. Default: all.")] = None,
+    sync_share: Annotated[
+        float, Parameter(help="Share of the events that reset a repository, as 0.0002; only v2 serves them.")
+    ] = 0.0,
+    hard_cases: Annotated[
+        float, Parameter(help="Share of the events that begin a hard case, such as an edit that is taken back.")
+    ] = 0.0,
     faults: Annotated[bool, Parameter(negative="", help="Let /control/<fault> make a host misbehave.")] = False,
 ) -> None:
     """Serve Jetstream's wires with synthetic traffic until SIGTERM or Ctrl-C."""
@@ -83,6 +89,8 @@ def simulate(
             hosts=hosts,
             clock_offsets=parse_offsets(clock_offsets),
             retention=parse_duration(retention) if retention is not None else None,
+            sync_share=sync_share,
+            hard_cases=hard_cases,
             faults=faults,
         )
     )

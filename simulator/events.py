@@ -100,6 +100,20 @@ def account_event(did: str, time_us: int, status: str | None, seq: int, relayed_
     return Event(frame.encode(), time_us, "", did, truth)
 
 
+def sync_event(commit: Commit, seq: int, relayed_at: str) -> Event:
+    """A reset of a repository: what it had before that rev counts no more, unless it is served again."""
+    did, time_us, _, _, rev, rev_number = commit
+    frame = (
+        f'{{"did":"{did}","time_us":{time_us},"kind":"sync","sync":{{"blocks":{{"$bytes":"OqJlcm9vdHOAZ3ZlcnNpb24B"}}'
+        f',"did":"{did}","rev":"{rev}","seq":{seq},"time":"{relayed_at}"}}}}'
+    )
+    truth = (
+        f'{{"source":"generated","table":"deletes","time_us":{time_us},"did":"{did}","kind":"sync"'
+        f',"operation":"delete","collection":"*","rkey":"*","rev":"{rev}","rev_int":{rev_number}}}'
+    )
+    return Event(frame.encode(), time_us, SYNC, did, truth)
+
+
 def _account_truth(
     kind: str,
     did: str,

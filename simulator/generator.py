@@ -11,6 +11,7 @@ from simulator.identifiers import CidSource
 from simulator.options import DEFAULT_ACCOUNTS, DEFAULT_SEED
 from simulator.population import Population
 from simulator.standing import Standing
+from simulator.stories import Stories
 from simulator.texts import Writer
 from simulator.vocabulary import Vocabulary
 
@@ -36,10 +37,20 @@ class Generator:
     """Makes events one after the other, in serving order.
 
     Two generators with the same seed, number of accounts and schedule make the same events, whatever the clock says and
-    however often they are asked. Per account, time and rev strictly increase.
+    however often they are asked. Per account, time and rev strictly increase, but for what a reset serves again.
+
+    sync_share, hard_cases: shares of the events that begin a story of that kind (`simulator.stories`).
     """
 
-    def __init__(self, seed: int, schedule: Schedule, accounts: int = DEFAULT_ACCOUNTS) -> None:
+    def __init__(
+        self,
+        seed: int,
+        schedule: Schedule,
+        accounts: int = DEFAULT_ACCOUNTS,
+        *,
+        sync_share: float = 0.0,
+        hard_cases: float = 0.0,
+    ) -> None:
         rng = random.Random(f"events {seed}")
         vocabulary = Vocabulary(rng)
         population = Population(rng, vocabulary, accounts)
@@ -47,6 +58,10 @@ class Generator:
         composer = Composer(rng, Writer(rng, vocabulary), population, cids)
         commits = Commits(rng, population, composer, cids, schedule.start_us)
         standing = Standing(rng, population)
+        self._stories: Stories | None = None
+        if sync_share or hard_cases:
+            drawn = random.Random(f"stories {seed}")
+            self._stories = Stories(drawn, population, composer, cids, commits, standing, sync_share, hard_cases)
         self._arrivals = Arrivals(schedule, random.Random(f"arrivals {seed}"))
         self._random = rng.random
         self._makers: list[Callable[[int], Event]] = []
@@ -63,6 +78,8 @@ class Generator:
         random_, makers = self._random, self._makers
         time_us = self._arrivals.next_us - int(random_() * _JITTER_US)
         self._arrivals.advance()
+        if self._stories is not None and (event := self._stories.next_event(time_us)) is not None:
+            return event
         return makers[int(random_() * len(makers))](time_us)
 
     def until(self, end_us: int, most: int) -> list[Event]:

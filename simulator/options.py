@@ -15,6 +15,7 @@ DEFAULT_SEED = 1
 DEFAULT_ACCOUNTS = 50_000
 DEFAULT_KEEP_MB = 4096
 MOST_HOSTS = 16
+MOST_STORIES = 0.1
 MOST_OFFSET_SECONDS = 86_400.0
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -39,6 +40,9 @@ class SimulatorOptions:
     hosts: how many Jetstream hosts serve the timeline, on consecutive ports.
     clock_offsets: seconds by which each host's clock is off, 0 for the hosts that are not named.
     retention: how far back the hosts replay. None: as far as the timeline reaches.
+    sync_share: share of the events that reset a repository; only v2 serves them.
+    hard_cases: share of the events that begin a hard case: a key used again, an edit taken back, an account that goes and
+        comes back, a delete of something old.
     faults: whether `/control/<fault>` makes a host misbehave.
     """
 
@@ -58,6 +62,8 @@ class SimulatorOptions:
     hosts: int = 1
     clock_offsets: tuple[float, ...] = ()
     retention: timedelta | None = None
+    sync_share: float = 0.0
+    hard_cases: float = 0.0
     faults: bool = False
 
     def __post_init__(self) -> None:
@@ -69,6 +75,9 @@ class SimulatorOptions:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1_000_000:
                 raise OptionError(f"{name}={value}: use events a second, 0 to 1000000")
+        for name in ("sync_share", "hard_cases"):
+            if not 0 <= getattr(self, name) <= MOST_STORIES:
+                raise OptionError(f"{name}={getattr(self, name)}: use a share of the events, 0 to {MOST_STORIES}")
         if self.history < timedelta(0):
             raise OptionError(f"history={self.history}: use a duration of at least 0")
         if self.live is not None and self.live < timedelta(0):

@@ -32,9 +32,9 @@ class RecordPool:
         else:
             self._records[int(self._random() * self._capacity)] = record
 
-    def take(self) -> LiveRecord | None:
-        """Remove and return a record of an active account; None where none is found."""
-        place = self._find()
+    def take(self, before: str = "") -> LiveRecord | None:
+        """Remove and return a record of an active account, with a key below `before` if given; None where none is found."""
+        place = self._find(before)
         if place is None:
             return None
         records = self._records
@@ -48,12 +48,16 @@ class RecordPool:
         place = self._find()
         return None if place is None else self._records[place]
 
-    def _find(self) -> int | None:
+    def forget(self, account: Account) -> None:
+        """Remove the records of an account."""
+        self._records = [record for record in self._records if record.account is not account]
+
+    def _find(self, before: str = "") -> int | None:
         records = self._records
         if not records:
             return None
         for _ in range(_TRIES):
             place = int(self._random() * len(records))
-            if records[place].account.active:
+            if records[place].account.active and (not before or records[place].rkey < before):
                 return place
         return None

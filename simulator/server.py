@@ -66,7 +66,11 @@ def _feeder(options: SimulatorOptions, timeline: Timeline, ledger: Ledger | None
     schedule = Schedule.until(epoch_us, options.history, options.history_rate, options.live_rate, options.live)
     recorded = read_frames(options.file) if options.file is not None else iter(())
     happens = options.live_rate > 0 or (options.history > timedelta(0) and options.history_rate > 0)
-    generator = Generator(options.seed, schedule, options.accounts) if happens else None
+    generator = None
+    if happens:
+        generator = Generator(
+            options.seed, schedule, options.accounts, sync_share=options.sync_share, hard_cases=options.hard_cases
+        )
     return Feeder(timeline, ledger, clock, recorded, generator)
 
 

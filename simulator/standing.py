@@ -3,7 +3,7 @@
 import random
 
 from simulator import events
-from simulator.events import Event
+from simulator.events import Commit, Event
 from simulator.moments import with_milliseconds
 from simulator.population import Account, Population
 
@@ -59,5 +59,17 @@ class Standing:
             account.active = account.status is None
             if not account.active and account.status != "deleted":
                 self._away.append(account)
+        return self._tell(account, time_us)
+
+    def set_status(self, account: Account, status: str | None, time_us: int) -> Event:
+        """An account that goes for a reason, or, where there is none, comes back."""
+        account.active, account.status = status is None, status
+        return self._tell(account, time_us)
+
+    def sync(self, commit: Commit) -> Event:
+        """A reset of a repository at a commit."""
+        return events.sync_event(commit, self._next_seq(), self._relayed_at(commit.time_us))
+
+    def _tell(self, account: Account, time_us: int) -> Event:
         time_us = account.next_time(time_us)
         return events.account_event(account.did, time_us, account.status, self._next_seq(), self._relayed_at(time_us))

@@ -33,6 +33,8 @@ def simulate(
     hosts: int,
     clock_offsets: str,
     retention: str | None,
+    sync_share: float,
+    hard_cases: float,
     faults: bool,
 ) -> None:
     """Serve Jetstream in the foreground until SIGTERM. What is None is the demo's. Raises BluelakeError."""
@@ -55,6 +57,8 @@ def simulate(
                 hosts=hosts,
                 clock_offsets=parse_offsets(clock_offsets),
                 retention=parse_duration(retention) if retention is not None else None,
+                sync_share=sync_share,
+                hard_cases=hard_cases,
                 faults=faults,
             )
         )

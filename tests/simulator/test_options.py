@@ -47,6 +47,8 @@ def test_what_is_no_moment() -> None:
         ({"history": timedelta(seconds=-1)}, "history=-1"),
         ({"accounts": 1}, "accounts=1"),
         ({"keep_mb": 0}, "keep_mb=0"),
+        ({"sync_share": 0.5}, "sync_share=0.5: use a share"),
+        ({"hard_cases": -0.1}, "hard_cases=-0.1"),
         ({"file": Path("frames.jsonl"), "history": timedelta(hours=1)}, "file and history"),
     ],
 )
