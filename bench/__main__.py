@@ -5,10 +5,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import data, drain, ingest, search
+from bench import availability, buffer, catch_up, data, drain, ingest, search
 from bench.report import Figure, machine, markdown
 
 EVENTS = 290_000
+HOUR_EVENTS = 3_000_000
+MEASUREMENTS = ("ingest", "buffer", "drain", "catch-up", "search", "availability")
 POSTS = 4_000_000
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 _INTRODUCTION = """# Benchmarks
@@ -23,30 +25,43 @@ def main() -> int:
     """Measure. Returns 1 if a figure is missed."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measure, each figure beside its reference.")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
-    parser.add_argument("--only", choices=("ingest", "drain", "search"), help="measure only this")
+    parser.add_argument("--only", choices=MEASUREMENTS, help="measure only this")
     arguments = parser.parse_args()
+    wanted = MEASUREMENTS if arguments.only is None else (arguments.only,)
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="bluelake-bench-") as temporary:
-        folder = Path(temporary)
-        frames = folder / "frames.jsonl"
-        if arguments.only != "search":
-            _say(f"generating {EVENTS:,} frames")
-            data.generate_frames(frames, EVENTS)
-        if arguments.only in (None, "ingest"):
-            _say("ingest")
-            (folder / "ingest").mkdir()
-            figures += ingest.measure(folder / "ingest", frames, EVENTS)
-        if arguments.only in (None, "drain"):
-            _say("drain")
-            figures += drain.measure(folder / "drain", frames)
-        if arguments.only in (None, "search"):
-            _say(f"search (writing a day of {POSTS:,} posts first)")
-            figures += search.measure(folder / "search", POSTS)
+        for name in wanted:
+            figures += _measure(name, Path(temporary))
     table = f"{markdown(figures)}\n\nMachine: {machine()}.\n"
     print(table)
     if arguments.write:
         DOCUMENT.write_text(f"{_INTRODUCTION}\n{table}", encoding="utf-8")
     return 0 if all(figure.met for figure in figures) else 1
+
+
+def _measure(name: str, folder: Path) -> list[Figure]:
+    _say(name)
+    if name == "ingest":
+        return ingest.measure(folder / name, _frames(folder, EVENTS, 967), EVENTS)
+    if name == "buffer":
+        return buffer.measure(folder / name)
+    if name == "drain":
+        return drain.measure(folder / name, _frames(folder, EVENTS, 967))
+    if name == "catch-up":
+        # A little faster than an hour would need, so that all of them are of one hour.
+        return catch_up.measure(folder / name, _frames(folder, HOUR_EVENTS, 1000), HOUR_EVENTS)
+    if name == "search":
+        return search.measure(folder / name, POSTS)
+    return availability.measure(folder / name)
+
+
+def _frames(folder: Path, count: int, rate: int) -> Path:
+    """A file of so many frames, so many a second; made once."""
+    path = folder / f"frames-{count}.jsonl"
+    if not path.exists():
+        _say(f"generating {count:,} frames")
+        data.generate_frames(path, count, rate)
+    return path
 
 
 def _say(what: str) -> None:

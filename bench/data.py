@@ -30,16 +30,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def generate_frames(path: Path, count: int) -> None:
-    """Write `count` seeded frames, 58,000 a minute, to `path`."""
+def generate_frames(path: Path, count: int, rate: int) -> None:
+    """Write `count` seeded frames, `rate` a second, to `path`."""
     command = [sys.executable, "-m", "simulator", "generate", "--count", str(count), "--seed", str(SEED)]
+    command += ["--rate", str(rate)]
     subprocess.run([*command, "--out", str(path)], check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
+def redis_server(folder: Path, port: int | None = None) -> Iterator[str]:
     """A Redis as `bluelake redis` runs it, with its append-only file. Yields its URL."""
-    port = free_port()
+    port = port or free_port()
     command = [str(server_binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     command += ["--appendonly", "yes", "--appendfsync", "everysec", "--logfile", str(folder / "redis.log")]
     process = subprocess.Popen(command)
