@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 BOOT := $(VENV)/boot
 UV := $(BOOT)/bin/uv
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test check fmt bench lock clean
+.PHONY: help install up demo test check fmt bench chaos mutants lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -45,6 +45,15 @@ fmt: $(READY) ## format the code and mend what the linter can
 
 bench: $(READY) ## measure, each figure beside its reference, and print the table
 	@$(BIN)/python -m bench $(WRITE)
+
+RUNS ?= 200
+FIRST_SEED ?= 1
+JOBS ?= 2
+chaos: $(READY) ## break everything in RUNS seeded runs (200), JOBS (2) at a time, and compare the lake with the truth
+	@$(BIN)/python -m chaos --runs $(RUNS) --first-seed $(FIRST_SEED) --jobs $(JOBS)
+
+mutants: $(READY) ## put known defects into copies of the code and show that each is caught (WRITE=--write: into the docs)
+	@$(BIN)/python -m chaos.mutants --jobs $(JOBS) $(WRITE)
 
 lock: $(READY) ## resolve the dependencies anew and write the hashed requirements
 	@UV=$(UV) scripts/lock

@@ -1,13 +1,20 @@
 """Time as Bluelake counts it: microseconds since 1970, UTC."""
 
+import os
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Tests only: a file that says by how many seconds this machine's clock is off, so that it can be stepped (docs/chaos.md).
+OFFSET_VARIABLE = "BLUELAKE_CLOCK_OFFSET_FILE"
+_offset_file = os.environ.get(OFFSET_VARIABLE)
 
 
 def now_us() -> int:
     """This machine's wall clock, in microseconds since 1970."""
+    if _offset_file is not None:
+        return time.time_ns() // 1000 + int(float(Path(_offset_file).read_text() or 0) * 1e6)
     return time.time_ns() // 1000
 
 

@@ -1,14 +1,19 @@
 """Files that survive a power loss: written aside, fsynced, renamed, and their folder fsynced."""
 
+import json
 import os
 from pathlib import Path
+
+# Tests only: a file that notes what has been brought to the disk, so that the rest can be lost (docs/chaos.md).
+LOG_VARIABLE = "BLUELAKE_FSYNC_LOG"
+_log_file = os.environ.get(LOG_VARIABLE)
 
 
 def fsync_path(path: Path) -> None:
     """Bring a file's or a folder's content to the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -21,8 +26,25 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        _fsync(descriptor)
     finally:
         os.close(descriptor)
     temporary.replace(path)
     fsync_path(path.parent)
+
+
+def _fsync(descriptor: int) -> None:
+    noted = _content(descriptor) if _log_file is not None else None
+    os.fsync(descriptor)
+    if _log_file is not None:
+        with open(_log_file, "ab", buffering=0) as log:
+            log.write(json.dumps(noted).encode() + b"\n")
+
+
+def _content(descriptor: int) -> dict[str, object]:
+    """What an fsync of it brings to the disk: a file's size, or the names in a folder, with inodes."""
+    status = os.fstat(descriptor)
+    if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+        with os.scandir(descriptor) as found:
+            return {"inode": status.st_ino, "names": {entry.name: entry.inode() for entry in found}}
+    return {"inode": status.st_ino, "size": status.st_size}

@@ -1,0 +1,88 @@
+"""Many seeded runs, or one again: what `python -m chaos` does."""
+
+import argparse
+import multiprocessing
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaos.plan import draw
+from chaos.run import Outcome, run
+from core.crash import CRASH_POINTS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what `arguments` ask for. Returns the exit code: 1 if any run failed."""
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1, help="how many seeds, one after the other (default 1)")
+    parser.add_argument("--first-seed", type=int, default=1, help="the first of them (default 1)")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time (default 1)")
+    parser.add_argument("--keep", type=Path, help="folder for what failed runs leave (default: a temporary one)")
+    parser.add_argument(
+        "--actions", help="instead of drawn actions: names with commas between, crash:POINT names a point"
+    )
+    given = parser.parse_args(arguments)
+    keep = given.keep or Path(tempfile.mkdtemp(prefix="bluelake-chaos-"))
+    names = given.actions.split(",") if given.actions else None
+    jobs = [(seed, names, keep / f"seed-{seed}") for seed in range(given.first_seed, given.first_seed + given.runs)]
+    began = time.monotonic()
+    failed: list[int] = []
+    hits: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    signal.signal(signal.SIGTERM, _leave)
+    with multiprocessing.get_context("spawn").Pool(given.jobs, _leave_when_told, maxtasksperchild=20) as pool:
+        for number, outcome in enumerate(pool.imap_unordered(_one, jobs), 1):
+            hits += outcome.hits
+            refused.update(outcome.refused)
+            if not outcome.ok:
+                failed.append(outcome.plan.seed)
+            _tell(outcome, keep, given.actions)
+            _tell_progress(number, len(jobs), len(failed), time.monotonic() - began)
+    _summarise(jobs=len(jobs), failed=failed, hits=hits, refused=refused, seconds=time.monotonic() - began)
+    return 1 if failed else 0
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _leave_when_told() -> None:
+    """A worker that is stopped ends the processes of its run first."""
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _one(job: tuple[int, Sequence[str] | None, Path]) -> Outcome:
+    seed, names, folder = job
+    return run(draw(seed, names), folder)
+
+
+def _tell(outcome: Outcome, keep: Path, actions: str | None) -> None:
+    seconds = outcome.timings["all"]
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in outcome.timings.items())
+    print(f"seed {outcome.plan.seed}: {'ok' if outcome.ok else 'FAILED'} in {seconds:.1f} s ({parts})")
+    print(f"  {outcome.plan}")
+    if outcome.verdict is not None and outcome.ok:
+        print(f"  {outcome.verdict.report()}")
+    for line in outcome.refused:
+        print(f"  not done: {line}")
+    if not outcome.ok:
+        print("  " + outcome.failure.replace("\n", "\n  "))
+        print(f"  kept in {keep / f'seed-{outcome.plan.seed}'}")
+        again = f" --actions {actions}" if actions else ""
+        print(f"  again: python -m chaos --first-seed {outcome.plan.seed}{again}", flush=True)
+
+
+def _tell_progress(done: int, total: int, failed: int, seconds: float) -> None:
+    left = seconds / done * (total - done)
+    print(f"[{done}/{total}, {failed} failed, {seconds / 60:.1f} min, {left / 60:.1f} min to go]", flush=True)
+
+
+def _summarise(*, jobs: int, failed: list[int], hits: Counter[str], refused: Counter[str], seconds: float) -> None:
+    print(f"{jobs} runs in {seconds / 60:.1f} min: {len(failed)} failed{': seeds ' if failed else ''}", end="")
+    print(", ".join(map(str, sorted(failed))))
+    print("died at: " + ", ".join(f"{point} {hits[point]}" for point in CRASH_POINTS))
+    if refused:
+        print(f"{sum(refused.values())} actions could not be done")

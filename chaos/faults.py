@@ -1,0 +1,189 @@
+"""What an action of a plan does to the world. Each takes the action's argument; most take themselves back after a while."""
+
+import random
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import redis
+
+from chaos.errors import HarnessError
+from chaos.plan import LIVE_SECONDS, PROCESS_OF_POINT, Action
+from chaos.power_loss import lose_power
+from chaos.world import World
+
+# A Redis that has nothing left to give, bytes.
+_FULL_BYTES = 1 << 20
+# Longer than GAP_SECONDS of a run.
+SKIP_SECONDS = 4
+
+
+def apply(world: World, action: Action) -> None:
+    """Make `action` happen. What the world refuses is noted there."""
+    world.notes.append(f"{world.elapsed:.2f}s {action.name} {action.argument}".rstrip())
+    try:
+        if action.name.startswith("host-"):
+            _host(world, action.name.removeprefix("host-"), *action.argument.split())
+        else:
+            ACTIONS[action.name](world, action.argument)
+    except (HarnessError, redis.exceptions.RedisError, OSError) as error:
+        # One fault may make another impossible: a Redis that is killed cannot be paused.
+        world.refused.append(f"{action.name}: {error}")
+
+
+def _crash(world: World, argument: str) -> None:
+    kind = next(kind for point, kind in PROCESS_OF_POINT.items() if point == argument.partition(":")[0])
+    world.armed[kind].append(argument)
+    if kind == "ingest":
+        _kill(world, kind, signal.SIGKILL)
+
+
+def _kill(world: World, kind: str, number: signal.Signals) -> None:
+    for child in world.running[kind]:
+        child.kill(number)
+
+
+def _killer(kind: str, number: signal.Signals = signal.SIGKILL) -> Callable[[World, str], None]:
+    return lambda world, argument: _kill(world, kind, number)
+
+
+def _kill_simulator(world: World, argument: str) -> None:
+    world.simulator.kill()
+    world.simulator.start()
+
+
+def _two(kind: str) -> Callable[[World, str], None]:
+    def start(world: World, argument: str) -> None:
+        for _ in range(2 if kind == "drain" else 1):
+            world.start(kind)
+
+    return start
+
+
+def _two_ingesters(world: World, argument: str) -> None:
+    second = world.start("ingest")
+    world.undo_in(2.5, lambda: second.kill(signal.SIGTERM))
+
+
+def _redis_kill(world: World, argument: str) -> None:
+    world.redis.kill()
+    world.undo_in(0.4, world.redis.start)
+
+
+def _redis_empty(world: World, argument: str) -> None:
+    world.redis.kill()
+    world.redis.wipe()
+    world.undo_in(0.2, world.redis.start)
+
+
+def _redis_flush(world: World, argument: str) -> None:
+    world.redis.client.flushall()
+
+
+def _redis_stop(world: World, argument: str) -> None:
+    world.redis.signal(signal.SIGSTOP)
+    world.undo_in(float(argument), lambda: world.redis.signal(signal.SIGCONT))
+
+
+def _redis_pause(world: World, argument: str) -> None:
+    world.redis.client.client_pause(int(float(argument) * 1000))
+
+
+def _redis_full(world: World, argument: str) -> None:
+    def make_room() -> None:
+        with suppress(redis.exceptions.RedisError):
+            world.redis.client.config_set("maxmemory", 0)
+
+    world.redis.client.config_set("maxmemory", _FULL_BYTES)
+    world.undo_in(float(argument), make_room)
+
+
+def _host(world: World, fault: str, host: str, seconds: str) -> None:
+    if fault == "skip" and world.elapsed + SKIP_SECONDS > LIVE_SECONDS - 1:
+        raise HarnessError("nothing would come after it, so that nobody could notice")
+    query = {
+        "drop": "drop?mid_frame=1",
+        "stall": f"stall?seconds={seconds}",
+        "slow": f"slow?rate=40&seconds={seconds}",
+        "duplicate": f"duplicate?events={int(seconds) * 300}",
+        "back": f"back?seconds={int(seconds) * 1000}",
+        "skip": f"skip?seconds={SKIP_SECONDS}",
+        "refuse": f"refuse?status={500 + int(seconds)}&seconds={seconds}",
+        "error": "error?name=ConsumerTooSlow",
+        "garbage": f"garbage?frames={int(seconds) * 10}",
+    }[fault]
+    world.simulator.control(int(host), query)
+
+
+def _disk_full(world: World, argument: str) -> None:
+    if not world.has_small_disk:
+        return
+    filler = world.home / "filler"
+
+    def make_room() -> None:
+        filler.unlink(missing_ok=True)
+
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 16))
+    world.undo_in(float(argument), make_room)
+
+
+def _power_loss(world: World, argument: str) -> None:
+    rng = random.Random(argument)
+    world.kill_all()
+    world.redis.kill()
+    lost = lose_power(world.home, world.fsync_log, rng)
+    world.notes += [f"  {line}" for line in lost]
+    fate = rng.choice(("kept", "cut", "empty"))
+    world.notes.append(f"  Redis: {fate}")
+    if fate == "empty":
+        world.redis.wipe()
+    elif fate == "cut":
+        _cut_append_only_file(world.redis.folder, rng)
+    world.redis.start()
+
+
+def _cut_append_only_file(folder: Path, rng: random.Random) -> None:
+    """Redis brings its file to the disk every second: the last second is gone."""
+    for path in folder.rglob("*.incr.aof"):
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.truncate(size - rng.randint(0, min(size, 60_000)))
+
+
+def _clock_step(world: World, argument: str) -> None:
+    def set_clock(seconds: str) -> None:
+        aside = world.clock_file.with_name("clock.new")
+        aside.write_text(seconds)
+        aside.replace(world.clock_file)
+
+    set_clock(argument)
+    world.undo_in(3.0, lambda: set_clock("0"))
+
+
+def _replay(world: World, argument: str) -> None:
+    world.replay(float(argument))
+
+
+ACTIONS: dict[str, Callable[[World, str], None]] = {
+    "crash": _crash,
+    "kill-ingest": _killer("ingest"),
+    "stop-ingest": _killer("ingest", signal.SIGTERM),
+    "kill-drain": _killer("drain"),
+    "kill-seal": _killer("seal"),
+    "kill-simulator": _kill_simulator,
+    "two-drains": _two("drain"),
+    "two-ingesters": _two_ingesters,
+    "redis-kill": _redis_kill,
+    "redis-flush": _redis_flush,
+    "redis-empty": _redis_empty,
+    "redis-stop": _redis_stop,
+    "redis-pause": _redis_pause,
+    "redis-full": _redis_full,
+    "disk-full": _disk_full,
+    "power-loss": _power_loss,
+    "clock-step": _clock_step,
+    "replay": _replay,
+}

@@ -1,0 +1,249 @@
+"""The oracle: the lake against the simulator's truth ledger, row by row and column by column.
+
+It shares no code with the pipeline. Every event of the ledger must be in the lake exactly once, with the columns that the
+ledger says, in the partition of its hour; nothing else may be there. What is current is worked out from the ledger and
+compared with what `bluelake sql` shows. Only two things may be missing: rows that a delete allowed to be purged, and what no host
+served, if the table `gaps` says so with bounds that contain it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from chaos.current import History, Record
+from chaos.deltalog import PARTITION, Row, read_rows
+from chaos.truth import EPOCH, KEYS, RECORD_TABLES, TABLES, Event, Key, Truth
+
+SHOWN_AT_MOST = 5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One way in which the lake is not what happened. `kind`: lost, twice, foreign, column, misplaced, unreported,
+    hidden, shown, stale."""
+
+    kind: str
+    table: str
+    key: Key
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.table} {self.key}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class World:
+    """What the oracle has to know of a run. `offsets_us`: by host's port, how far its clock is off. `purging`: whether
+    anything ran that may take deleted rows out of the files. `kinds_left_out`: kinds of events that the wire does not carry."""
+
+    offsets_us: Mapping[int, int]
+    purging: bool = False
+    kinds_left_out: frozenset[str] = frozenset()
+
+
+@dataclass
+class Verdict:
+    """What the oracle found. `missing`: events that no host served, as a gap says. `purged`: rows that are gone rightly."""
+
+    events: int
+    rows: int = 0
+    missing: int = 0
+    purged: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the lake is what happened."""
+        return not self.differences
+
+    def report(self) -> str:
+        """A few lines: how much was compared, how many differences of each kind, and the first of each."""
+        lines = [f"{self.events} events, {self.rows} rows, {self.missing} in gaps, {self.purged} purged"]
+        by_kind: defaultdict[str, list[Difference]] = defaultdict(list)
+        for difference in self.differences:
+            by_kind[difference.kind].append(difference)
+        for kind, found in sorted(by_kind.items()):
+            tables = Counter(difference.table for difference in found)
+            lines.append(f"{len(found)} {kind} ({', '.join(f'{table} {n}' for table, n in sorted(tables.items()))})")
+            lines += [f"  {difference}" for difference in found[:SHOWN_AT_MOST]]
+        return "\n".join(lines)
+
+
+class Oracle:
+    """Compares one lake with one truth. `tables`: every row of each table. `shown`: by table, what people see as current."""
+
+    def __init__(
+        self, truth: Truth, tables: Mapping[str, Sequence[Row]], shown: Mapping[str, Sequence[Row]], world: World
+    ) -> None:
+        self._truth = truth
+        self._tables = tables
+        self._shown = shown
+        self._world = world
+        self._offsets = set(world.offsets_us.values())
+        self._rows: dict[str, dict[Key, Row]] = {}
+        self._happened = {
+            table: {key: event for key, event in events.items() if event.kind not in world.kinds_left_out}
+            for table, events in truth.events.items()
+        }
+        self._history = History(event for events in self._happened.values() for event in events.values())
+        self._served: list[Event] = []
+        rows = tables.get("gaps", ())
+        repaired = {_span_of(row) for row in rows if row.get("repaired_at") is not None}
+        self._open_gaps = [row for row in rows if _span_of(row) not in repaired]
+        self.verdict = Verdict(sum(map(len, self._happened.values())))
+
+    def judge(self) -> Verdict:
+        """Compare everything."""
+        for table in TABLES:
+            self._compare_rows(table)
+            self._account_for_missing(table)
+        # What was not served has not happened as far as people can see.
+        self._history = History(self._served)
+        self._compare_current()
+        return self.verdict
+
+    def _say(self, kind: str, table: str, key: Key, detail: str) -> None:
+        self.verdict.differences.append(Difference(kind, table, key, detail))
+
+    def _compare_rows(self, table: str) -> None:
+        happened = self._happened[table]
+        rows: dict[Key, Row] = {}
+        for row in self._tables.get(table, ()):
+            self.verdict.rows += 1
+            key = tuple(row.get(name) for name in KEYS[table])
+            event = happened.get(key)
+            if event is None:
+                self._say("foreign", table, key, f"is not in the ledger: {_short(row)}")
+                continue
+            if key in rows:
+                self._say("twice", table, key, f"event_at {rows[key]['event_at']} and {row['event_at']}")
+                continue
+            rows[key] = row
+            self._compare_columns(event, row)
+        self._rows[table] = rows
+
+    def _compare_columns(self, event: Event, row: Row) -> None:
+        at_us = int(str(row["event_at"]))
+        if at_us - event.time_us not in self._offsets:
+            self._say("column", event.table, event.key, f"event_at is {at_us}, and it happened at {event.time_us}")
+        for name, difference in _different(event, row):
+            self._say("column", event.table, event.key, f"{name} is {difference}")
+        hour = f"{EPOCH + timedelta(microseconds=at_us):%Y-%m-%d-%H}"
+        if "-".join(str(row[name]) for name in PARTITION) != hour:
+            self._say("misplaced", event.table, event.key, f"lies in {[row[name] for name in PARTITION]}, not {hour}")
+
+    def _account_for_missing(self, table: str) -> None:
+        for key, event in self._happened[table].items():
+            if key in self._rows[table]:
+                self._served.append(event)
+            elif self._is_withheld(event):
+                self.verdict.missing += 1
+                if not self._is_in_gap(event):
+                    self._say("unreported", table, key, f"no host served {event.time_us}, and no gap contains that")
+            else:
+                self._served.append(event)
+                if self._may_be_purged(event):
+                    self.verdict.purged += 1
+                else:
+                    self._say("lost", table, key, f"happened at {event.time_us}, and a host served it")
+
+    def _may_be_purged(self, event: Event) -> bool:
+        if not self._world.purging or event.table not in RECORD_TABLES:
+            return False
+        return self._history.has_delete_after(event) or self._history.was_ever_deleted(event.did)
+
+    def _is_withheld(self, event: Event) -> bool:
+        """Whether none of the hosts served it."""
+        return all(
+            any(span.port == port and span.from_us <= event.time_us < span.to_us for span in self._truth.withheld)
+            for port in self._world.offsets_us
+        )
+
+    def _is_in_gap(self, event: Event) -> bool:
+        for gap in self._open_gaps:
+            port = str(gap["host"]).rpartition(":")[2]
+            offsets = (
+                [self._world.offsets_us[int(port)]] if port.isdecimal() and int(port) in self._world.offsets_us else []
+            )
+            for offset in offsets or self._offsets:
+                if int(str(gap["from_at"])) <= event.time_us + offset <= int(str(gap["to_at"])):
+                    return True
+        return False
+
+    def _compare_current(self) -> None:
+        expected = self._history.current()
+        shown: dict[Record, Row] = {}
+        for table in RECORD_TABLES:
+            for row in self._shown.get(table, ()):
+                record = table, str(row["did"]), str(row["rkey"])
+                if record in shown:
+                    if self._saw_all(record):
+                        self._say("shown", table, record[1:], f"twice: revs {shown[record]['rev']} and {row['rev']}")
+                    continue
+                shown[record] = row
+                if record not in expected:
+                    self._say(
+                        "shown", table, record[1:], f"rev {row['rev']}, and it is deleted or its account is not active"
+                    )
+        for record, standing in expected.items():
+            if record in shown:
+                self._compare_shown(record, standing.newest, standing.versions, shown[record])
+            elif standing.newest.key in self._rows[record[0]]:
+                self._say("hidden", record[0], record[1:], f"rev {standing.newest.rev} is current and does not show")
+            elif not self._may_be_purged(standing.newest):
+                self._say("hidden", record[0], record[1:], f"rev {standing.newest.rev} is current and is lost")
+        self._compare_accounts()
+
+    def _saw_all(self, record: Record) -> bool:
+        """Whether nothing that happened to the record's account is missing."""
+        did = record[1]
+        return all(key in self._rows["deletes"] for key, e in self._happened["deletes"].items() if e.did == did)
+
+    def _compare_shown(self, record: Record, newest: Event, versions: Iterable[Event], row: Row) -> None:
+        table = record[0]
+        if row["rev"] != newest.rev:
+            self._say("stale", table, record[1:], f"shows rev {row['rev']}, current is {newest.rev}")
+            return
+        for name, difference in _different(newest, row):
+            self._say("stale", table, record[1:], f"{name} is {difference}")
+        seen = [self._rows[table][event.key]["event_at"] for event in versions if event.key in self._rows[table]]
+        first = min((int(str(at)) for at in seen), default=None)
+        own = self._rows[table].get(newest.key, {}).get("event_at")
+        right = first if table == "posts" and newest.columns["operation"] == "update" else own
+        if right is not None and row["event_at"] != right:
+            self._say("stale", table, record[1:], f"event_at is {row['event_at']}, first seen at {right}")
+
+    def _compare_accounts(self) -> None:
+        expected = self._history.current_accounts()
+        newest = {(str(row["did"]), str(row["kind"])): row for row in self._shown.get("accounts", ())}
+        for place, event in expected.items():
+            if place not in newest:
+                self._say("hidden", "accounts", place, "its newest event does not show")
+            elif any(True for _ in _different(event, newest[place])):
+                self._say("stale", "accounts", place, f"shows {_short(newest[place])}, newest is {dict(event.columns)}")
+        for place in newest.keys() - expected.keys():
+            self._say("shown", "accounts", place, "never happened")
+
+
+def _different(event: Event, row: Row) -> Iterable[tuple[str, str]]:
+    """The columns in which a row is not what the ledger says, with both values."""
+    for name, value in event.columns.items():
+        found = row.get(name)
+        if found != value:
+            yield name, f"{found!r}, the ledger says {value!r}"
+
+
+def _span_of(gap: Row) -> Key:
+    return tuple(gap.get(name) for name in ("from_at", "to_at", "host", "cause"))
+
+
+def _short(row: Row) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in row.items() if value not in (None, []))[:300]
+
+
+def judge(truth: Truth, lake: Path, shown: Mapping[str, Sequence[Row]], world: World) -> Verdict:
+    """Compare the lake in the folder `lake` with the truth. Raises TruthError where it cannot be read."""
+    tables = {table: read_rows(lake / table) for table in (*TABLES, "gaps")}
+    return Oracle(truth, tables, shown, world).judge()

@@ -1,0 +1,100 @@
+"""One run: a world, its faults, and what the oracle says of what is left."""
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.deltalog import Row
+from chaos.errors import HarnessError
+from chaos.faults import apply
+from chaos.oracle import Verdict, judge
+from chaos.oracle import World as Facts
+from chaos.plan import LIVE_SECONDS, Plan
+from chaos.truth import RECORD_TABLES, read_truth
+from chaos.world import World
+
+ARMED_SECONDS = 2.0
+SHOWN_TABLES = (*RECORD_TABLES, "accounts")
+
+
+@dataclass
+class Outcome:
+    """What a run came to. `failure`: empty where all is well. `timings`: seconds by part of the run."""
+
+    plan: Plan
+    failure: str = ""
+    verdict: Verdict | None = None
+    hits: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was lost, nothing doubled, nothing shown that is gone."""
+        return not self.failure
+
+
+def run(plan: Plan, folder: Path) -> Outcome:
+    """Do one run in `folder`, which is emptied first; it is removed again if all is well."""
+    shutil.rmtree(folder, ignore_errors=True)
+    outcome = Outcome(plan)
+    began = time.monotonic()
+    try:
+        with World(plan, folder) as world:
+            outcome.hits, outcome.refused, outcome.notes = world.hits, world.refused, world.notes
+            outcome.timings["start"] = time.monotonic() - began
+            for action in plan.actions:
+                world.run_until(action.at)
+                apply(world, action)
+            world.run_until(LIVE_SECONDS)
+            world.run_while_armed(ARMED_SECONDS)
+            outcome.timings["faults"] = time.monotonic() - began - outcome.timings["start"]
+            world.end_faults()
+            conclude(world, outcome)
+    except HarnessError as error:
+        outcome.failure = f"{type(error).__name__}: {error}"
+    outcome.timings["all"] = time.monotonic() - began
+    if outcome.ok:
+        shutil.rmtree(folder)
+    else:
+        (folder / "notes.txt").write_text("\n".join([str(plan), *outcome.notes, *outcome.refused, outcome.failure, ""]))
+    return outcome
+
+
+def conclude(world: World, outcome: Outcome) -> None:
+    """Bring everything into the lake and let the oracle judge it. Raises HarnessError."""
+    began = time.monotonic()
+    plan = world.plan
+    world.settle()
+    outcome.timings["settle"] = time.monotonic() - began
+    shown = shown_rows(world)
+    offsets = dict(zip(world.simulator.ports, (round(s * 1e6) for s in plan.clock_offsets), strict=True))
+    facts = Facts(
+        offsets,
+        purging=plan.deletions == "purge" and world.purging,
+        kinds_left_out=frozenset({"sync"} if plan.wire == "v1" else ()),
+    )
+    outcome.verdict = judge(read_truth(world.simulator.ledger), world.home / "lake", shown, facts)
+    outcome.timings["judge"] = time.monotonic() - began - outcome.timings["settle"]
+    if not outcome.verdict.ok:
+        outcome.failure = outcome.verdict.report()
+
+
+def shown_rows(world: World) -> dict[str, list[Row]]:
+    """What `bluelake sql` shows as current, by table; times in microseconds since 1970."""
+    parts = []
+    for table in SHOWN_TABLES:
+        times = "event_at, epoch_us(created_at) AS created_at".replace("event_at", "epoch_us(event_at) AS event_at", 1)
+        parts.append(
+            f"SELECT '{table}' AS shown, to_json(r)::VARCHAR AS line FROM (SELECT * REPLACE ({times}) FROM {table}) AS r"
+        )
+    lines: Sequence[dict[str, str]] = json.loads(world.finish("sql", " UNION ALL ".join(parts), "--json"))
+    rows: dict[str, list[Row]] = {table: [] for table in SHOWN_TABLES}
+    for line in lines:
+        rows[line["shown"]].append(json.loads(line["line"]))
+    return rows

@@ -1,0 +1,280 @@
+"""One run's world: its processes are kept running, drains and seals come again and again, and faults are taken back in time."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from chaos.errors import HarnessError, PipelineError
+from chaos.plan import LIVE_SECONDS, Plan
+from chaos.processes import POLL_SECONDS, ROOT, Child, RedisProcess, SimulatorProcess, bare_environment, start
+from core.clock import OFFSET_VARIABLE, to_datetime
+from core.files import LOG_VARIABLE
+
+DISK_MB = 48
+ACCOUNTS = 300
+COMMANDS = {
+    "ingest": ["cli", "ingest"],
+    "drain": ["cli", "drain"],
+    "seal": ["cli", "seal"],
+    "maintain": ["cli", "maintain"],
+    "refresh": ["cli", "views", "refresh"],
+    "replay": ["cli", "replay"],
+}
+# Seconds between the end of one and the start of the next; kinds that are not here come when an action asks for them.
+EVERY = {"drain": 0.4, "seal": 1.5}
+RESTART_SECONDS = 0.3
+# What the simulator takes to make the history, about.
+START_SECONDS = 1.2
+IDLE_SECONDS = 2.0
+COMMAND_SECONDS = 180.0
+SETTLING_EVENTS = 500_000
+LITTER_AGE_SECONDS = 30 * 86_400.0
+PATHS = {"v1": "/subscribe", "v2": "/xrpc/network.bsky.jetstream.subscribeEvents"}
+
+
+class World:
+    """The processes of one run in `folder`. Use as a context: at its end every process has ended.
+
+    `hits`: crash points at which a process has died. `refused`: what could not be done here, and why. `purging`: whether anything
+    was started that may take deleted rows out of the files.
+    """
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.home = folder / "home"
+        self.logs = folder / "logs"
+        self.hits: Counter[str] = Counter()
+        self.refused: list[str] = []
+        self.notes: list[str] = []
+        self.purging = False
+        self.armed: dict[str, list[str]] = {kind: [] for kind in COMMANDS}
+        self.running: dict[str, list[Child]] = {kind: [] for kind in COMMANDS}
+        self._due = {"ingest": 0.0, "drain": 1.0, "seal": 2.0}
+        self._undo: list[tuple[float, Callable[[], None]]] = []
+        self._mounted = False
+        self._settling = False
+        self.fsync_log = folder / "fsync.jsonl"
+        self.clock_file = folder / "clock"
+        self.epoch_us = 0
+        self._began = 0.0
+
+    def __enter__(self) -> "World":
+        for path in (self.home, self.logs):
+            path.mkdir(parents=True)
+        self.clock_file.write_text("0")
+        if self.plan.small_disk:
+            self._mount()
+        self.redis = RedisProcess(self.folder / "redis")
+        self.redis.start()
+        self._began = time.monotonic() + START_SECONDS
+        self.epoch_us = time.time_ns() // 1000 + int(START_SECONDS * 1e6)
+        plan = self.plan
+        options = {
+            "--rate": f"{plan.live_rate:.1f}",
+            "--live": f"{LIVE_SECONDS:g}s",
+            "--history": f"{plan.history_minutes}m",
+            "--history-rate": f"{plan.history_rate:.2f}",
+            "--seed": str(plan.seed),
+            "--accounts": str(ACCOUNTS),
+            "--epoch": str(self.epoch_us),
+            "--clock-offsets": ",".join(f"{offset:g}" for offset in plan.clock_offsets),
+        }
+        words = [f"{name}={value}" for name, value in options.items()]
+        self.simulator = SimulatorProcess(words, plan.hosts, self.folder)
+        self.simulator.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for children in self.running.values():
+            for child in children:
+                child.kill()
+                child.process.wait()
+        self.simulator.kill()
+        self.redis.kill()
+        if self._mounted:
+            kept = self.folder / "kept"
+            shutil.copytree(self.home, kept, ignore=shutil.ignore_patterns("filler"))
+            subprocess.run(["umount", str(self.home)], check=True)
+            self.home.rmdir()
+            kept.rename(self.home)
+
+    def _mount(self) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(self.home)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            self.refused.append(f"disk-full: no small disk can be mounted ({error})")
+            return
+        self._mounted = done.returncode == 0
+        if not self._mounted:
+            self.refused.append(f"disk-full: no small disk can be mounted ({done.stderr.strip()})")
+
+    @property
+    def has_small_disk(self) -> bool:
+        """Whether the state lies on a disk of its own."""
+        return self._mounted
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the live events began."""
+        return time.monotonic() - self._began
+
+    def environment(self) -> dict[str, str]:
+        """The settings of every process of the pipeline."""
+        plan = self.plan
+        return bare_environment(
+            BLUELAKE_HOME=str(self.home),
+            REDIS_URL=f"redis://127.0.0.1:{self.redis.port}/0",
+            JETSTREAM_URLS=",".join(f"ws://127.0.0.1:{port}{PATHS[plan.wire]}" for port in self.simulator.ports),
+            JETSTREAM_START=str(self.epoch_us - (plan.history_minutes * 60 + 60) * 1_000_000),
+            JETSTREAM_COMPRESS=str(plan.compress).lower(),
+            BLUELAKE_HOSTS_COMPARED=str(plan.compared),
+            REWIND_SECONDS="5",
+            FAILOVER_REWIND_SECONDS="15",
+            HOST_SILENT_SECONDS="2",
+            GAP_SECONDS="2.5",
+            FLUSH_SECONDS="0.25",
+            BUFFER_HIGH_WATER_MB="64",
+            INGEST_METRICS_PORT="0",
+            DRAIN_MAX_EVENTS=str(plan.drain_max_events if not self._settling else SETTLING_EVENTS),
+            SEAL_DELAY_MINUTES="0",
+            HEAVY_AUTHOR_POSTS="8",
+            BLUELAKE_DELETIONS=plan.deletions,
+            DUCKDB_THREADS="1",
+            DUCKDB_MEMORY_MB="512",
+            **{OFFSET_VARIABLE: str(self.clock_file), LOG_VARIABLE: str(self.fsync_log)},
+        )
+
+    def start(self, kind: str) -> Child:
+        """Start a command of the pipeline, with the crash point that is armed for it."""
+        self.purging = self.purging or kind in ("seal", "maintain")
+        if kind == "maintain":
+            self._leave_litter()
+        crash = self.armed[kind].pop(0) if self.armed[kind] else ""
+        child = start(kind, COMMANDS[kind], self.logs / f"{kind}.log", self.environment(), crash)
+        self.running[kind].append(child)
+        return child
+
+    def _leave_litter(self) -> None:
+        """What a writer that was killed days ago left: something for a vacuum to remove."""
+        litter = self.home / "lake" / "posts" / ".litter.1.tmp"
+        if litter.parent.is_dir():
+            with suppress(OSError):
+                litter.write_bytes(b"half a file")
+                os.utime(litter, (time.time() - LITTER_AGE_SECONDS,) * 2)
+
+    def undo_in(self, seconds: float, undo: Callable[[], None]) -> None:
+        """Take a fault back after so many seconds, or when the run's faults end."""
+        self._undo.append((time.monotonic() + seconds, undo))
+
+    def run_until(self, moment: float) -> None:
+        """Keep everything running until `moment`, seconds after the live events began."""
+        while self.elapsed < moment:
+            self.tend()
+            time.sleep(POLL_SECONDS)
+
+    def run_while_armed(self, seconds: float) -> None:
+        """Go on for at most so many seconds while a process has yet to come to its crash point."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and any(child.crash for children in self.running.values() for child in children):
+            self.tend()
+            time.sleep(POLL_SECONDS)
+
+    def tend(self) -> None:
+        """One look at everything: what has ended is noted and started again when it is due, faults are taken back."""
+        now = time.monotonic()
+        for due, undo in [item for item in self._undo if item[0] <= now]:
+            self._undo.remove((due, undo))
+            undo()
+        for kind, children in self.running.items():
+            for child in [child for child in children if child.ended]:
+                children.remove(child)
+                self._note(child)
+                self._due[kind] = now + EVERY.get(kind, RESTART_SECONDS)
+        self.keep("ingest", *EVERY)
+        for kind, points in self.armed.items():
+            if points and kind not in ("ingest", *EVERY) and not self.running[kind]:
+                self.start(kind)
+
+    def keep(self, *kinds: str) -> None:
+        """Start those of `kinds` that are not running and are due."""
+        for kind in kinds:
+            if all(child.ended for child in self.running[kind]) and time.monotonic() >= self._due[kind]:
+                self.start(kind)
+
+    def _note(self, child: Child) -> None:
+        if child.crashed:
+            self.hits[child.crashed] += 1
+        elif child.crash and child.kind in ("ingest", *EVERY):
+            # It ended without coming there: the next one may.
+            self.armed[child.kind].insert(0, child.crash)
+
+    def kill_all(self) -> None:
+        """SIGKILL to every process of the pipeline."""
+        for children in self.running.values():
+            for child in children:
+                child.kill()
+                child.process.wait()
+                self._note(child)
+            children.clear()
+
+    def replay(self, seconds: float) -> None:
+        """Put what was drained of so many seconds before the live events, and of these, through the drain once more."""
+        first, last = (
+            to_datetime(self.epoch_us + int(moment * 1e6)).isoformat() for moment in (-seconds, LIVE_SECONDS)
+        )
+        words = [*COMMANDS["replay"], "--from", first, "--to", last]
+        self.running["replay"].append(start("replay", words, self.logs / "replay.log", self.environment()))
+        self.purging = True
+
+    def end_faults(self) -> None:
+        """Take every fault back and let what is running end; nothing is started again."""
+        for _, undo in self._undo:
+            undo()
+        self._undo.clear()
+        self.clock_file.write_text("0")
+        for child in self.running["ingest"]:
+            child.kill(signal.SIGTERM)
+        for kind, children in self.running.items():
+            for child in children:
+                with suppress(HarnessError):
+                    child.wait(8.0 if kind == "ingest" else COMMAND_SECONDS)
+                self._note(child)
+            children.clear()
+
+    def settle(self) -> None:
+        """Everything restarted clean, until all that happened is in the lake and its hours are sealed. Raises PipelineError."""
+        self._settling = True
+        self.finish("ingest", "--exit-when-idle", f"{IDLE_SECONDS:g}")
+        self.finish("drain")
+        self.purging = True
+        self.finish("seal")
+
+    def finish(self, kind: str, *arguments: str) -> str:
+        """Run a command to its end. Returns what it printed. Raises PipelineError if it fails."""
+        log = self.logs / f"{kind}.log"
+        with log.open("ab") as errors:
+            try:
+                done = subprocess.run(
+                    [sys.executable, "-m", *COMMANDS.get(kind, ["cli", kind]), *arguments],
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=self.environment(),
+                    cwd=ROOT,
+                    timeout=COMMAND_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise PipelineError(f"{kind}: did not end within {COMMAND_SECONDS:g} s; {log}") from None
+        if done.returncode:
+            end = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+            raise PipelineError(f"{kind}: exit code {done.returncode} although nothing was wrong any more: {end}")
+        return done.stdout.decode()

@@ -1,0 +1,36 @@
+"""A short version of `make chaos`: some seeds under every kind of fault."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from chaos.faults import ACTIONS
+from chaos.plan import WEIGHTS, draw
+from chaos.run import run
+
+# The faults that go together in one run; every kind of fault is in one of them.
+RUNS: dict[int, Sequence[str]] = {
+    11: ("host-drop", "kill-ingest", "redis-flush", "kill-drain", "host-duplicate"),
+    12: ("host-skip", "host-garbage", "redis-empty", "two-drains", "stop-ingest"),
+    13: ("host-back", "power-loss", "clock-step", "host-error", "redis-pause"),
+    14: ("disk-full", "two-ingesters", "redis-full", "host-slow", "kill-seal"),
+    15: ("redis-kill", "host-refuse", "replay", "host-stall", "kill-simulator", "redis-stop"),
+}
+
+
+def test_every_kind_of_fault_is_in_some_run() -> None:
+    assert {name for names in RUNS.values() for name in names} == WEIGHTS.keys() - {"crash"}
+    assert {name for name in WEIGHTS if not name.startswith("host-")} == ACTIONS.keys()
+
+
+def test_a_plan_is_a_function_of_its_seed() -> None:
+    assert draw(7) == draw(7)
+    assert len({str(draw(seed)) for seed in range(30)}) == 30
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("seed", RUNS)
+def test_nothing_is_lost_doubled_or_shown_that_is_gone(seed: int, tmp_path: Path) -> None:
+    outcome = run(draw(seed, RUNS[seed]), tmp_path / "run")
+    assert outcome.ok, f"{outcome.plan}\n{outcome.failure}"
