@@ -19,17 +19,17 @@ _SEGMENT_BYTES = 200
 _GRAM_BYTES = 8
 
 
-def train_dictionary() -> zstandard.ZstdCompressionDict:
-    """The dictionary, the same at every call."""
+def train_dictionary(identity: int = _DICTIONARY_ID) -> zstandard.ZstdCompressionDict:
+    """The dictionary with that id, the same at every call."""
     samples: list[bytes | bytearray | memoryview[int]] = []
     for number, event in enumerate(generate_events(_FRAMES, _SEED, _START_US, _RATE, _ACCOUNTS)):
         found = envelope(event.frame, number)
         samples.append(event.frame if found is None or number % 2 else found[1])
-    return zstandard.train_dictionary(_BYTES, samples, k=_SEGMENT_BYTES, d=_GRAM_BYTES, dict_id=_DICTIONARY_ID)
+    return zstandard.train_dictionary(_BYTES, samples, k=_SEGMENT_BYTES, d=_GRAM_BYTES, dict_id=identity)
 
 
 class Dictionary:
-    """The dictionary, trained when it is first asked for."""
+    """The current dictionary, trained when it is first asked for."""
 
     def __init__(self) -> None:
         self._training: asyncio.Task[zstandard.ZstdCompressionDict] | None = None
@@ -39,5 +39,10 @@ class Dictionary:
     async def get(self) -> zstandard.ZstdCompressionDict:
         """The dictionary."""
         if self._training is None:
-            self._training = asyncio.create_task(asyncio.to_thread(train_dictionary))
+            self._training = asyncio.create_task(asyncio.to_thread(train_dictionary, self.id))
         return await asyncio.shield(self._training)
+
+    def retire(self) -> None:
+        """Go over to one with another id. Who has the old one has to fetch the new one to subscribe again."""
+        self.id += 1
+        self._training = None

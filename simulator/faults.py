@@ -10,6 +10,8 @@
 | `skip?seconds=S` | withholds what happens in the next S seconds, now and in every later replay |
 | `refuse?status=503&seconds=S` | answers every request to subscribe with that status |
 | `error?name=ConsumerTooSlow` | sends v2 subscribers an error frame, and closes every connection |
+| `subprotocol?name=X&seconds=S` | agrees on that subprotocol, which nobody offered |
+| `retire` | goes over to a dictionary with another id, all hosts do |
 | `garbage?frames=N` | sends N frames that no Jetstream sends, never recorded in the ledger |
 """
 
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from simulator.activity import MICROSECONDS
+from simulator.dictionary import Dictionary
 from simulator.errors import ControlError
 from simulator.garbage import garbage_frame
 from simulator.host import Host
@@ -27,6 +30,7 @@ from simulator.subscriber import Pace, Subscriber
 _LONGEST_SECONDS = 7 * 86_400.0
 _MOST_EVENTS = 1_000_000
 _LARGEST_RATE = 1e6
+_LONGEST_NAME = 100
 
 Parameters = dict[str, str]
 Answer = dict[str, object]
@@ -35,13 +39,16 @@ Answer = dict[str, object]
 class Faults:
     """The faults of one host. subscribers: who is being served; shared with the frontend, which keeps it."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, dictionary: Dictionary) -> None:
         self._host = host
+        self._dictionary = dictionary
         self.subscribers: set[Subscriber] = set()
         self.pace = Pace()
         self.counts: Counter[str] = Counter()
         self._refusing_until = 0.0
         self._refusal_status = 503
+        self._agreeing_until = 0.0
+        self._subprotocol = ""
         self._garbage = 0
         self._closing: set[asyncio.Task[None]] = set()
         self._makers: dict[str, Callable[[Parameters], Answer]] = {
@@ -53,6 +60,8 @@ class Faults:
             "skip": self._skip,
             "refuse": self._refuse,
             "error": self._error,
+            "subprotocol": self._agree,
+            "retire": self._retire,
             "garbage": self._send_garbage,
             "state": self._state,
         }
@@ -61,6 +70,11 @@ class Faults:
     def refusal(self) -> int | None:
         """The HTTP status with which subscriptions are refused at the moment; None: they are not."""
         return self._refusal_status if asyncio.get_running_loop().time() < self._refusing_until else None
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that is agreed on at the moment, whatever is offered; None: the right one."""
+        return self._subprotocol if asyncio.get_running_loop().time() < self._agreeing_until else None
 
     def control(self, name: str, query: str) -> Answer:
         """Make a fault happen. Gives what was done. Raises ControlError, which names the parameter, and LedgerError."""
@@ -116,10 +130,17 @@ class Faults:
         self._refusal_status = status
         return {}
 
+    def _agree(self, given: Parameters) -> Answer:
+        self._subprotocol = _name(given)
+        self._agreeing_until = asyncio.get_running_loop().time() + _number(given, "seconds", _LONGEST_SECONDS)
+        return {}
+
+    def _retire(self, given: Parameters) -> Answer:
+        self._dictionary.retire()
+        return {"dictionary": self._dictionary.id}
+
     def _error(self, given: Parameters) -> Answer:
-        name = given.get("name", "")
-        if not name.isascii() or not name.isalnum() or len(name) > 100:
-            raise ControlError(f"name={name[:100]}: use the name of an error, such as ConsumerTooSlow")
+        name = _name(given)
         for subscriber in self.subscribers:
             task = asyncio.create_task(subscriber.fail(name))
             self._closing.add(task)
@@ -150,6 +171,13 @@ class Faults:
                 subscriber.connection.request.path for subscriber in self.subscribers if subscriber.connection.request
             ],
         }
+
+
+def _name(given: Parameters) -> str:
+    name = given.get("name", "")
+    if not name.isascii() or not name.isalnum() or len(name) > _LONGEST_NAME:
+        raise ControlError(f"name={name[:_LONGEST_NAME]}: use ASCII letters and digits, such as ConsumerTooSlow")
+    return name
 
 
 def _number(given: Parameters, name: str, most: float, *, least: float = 0.0, default: float | None = None) -> float:

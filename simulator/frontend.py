@@ -32,9 +32,9 @@ class Frontend:
 
     def __init__(self, host: Host, *, control: bool = False, dictionary: Dictionary | None = None) -> None:
         self.host = host
-        self._faults = Faults(host)
         self._control = control
         self._dictionary = dictionary or Dictionary()
+        self._faults = Faults(host, self._dictionary)
 
     async def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer what is not a subscription, and refuse wrong ones; None lets the upgrade go on."""
@@ -75,6 +75,8 @@ class Frontend:
     def select_subprotocol(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """v2's, if it is offered; the framing is the same if it is not."""
         assert connection.request is not None
+        if (wrong := self._faults.subprotocol) is not None:
+            return Subprotocol(wrong)
         wanted = Subprotocol(SUBPROTOCOL)
         return wanted if urlsplit(connection.request.path).path == _V2 and wanted in offered else None
 

@@ -27,8 +27,14 @@ def make(count: int, *, seed: int = 3, **shares: float) -> list[Event]:
 
 @pytest.fixture(scope="module")
 def told() -> list[dict[str, Any]]:
-    """Frames of 40,000 events with many hard cases, over 200 s."""
-    return [json.loads(event.frame) for event in make(40_000, hard_cases=0.02)]
+    """Frames of 20,000 events with many hard cases, over 100 s."""
+    return [json.loads(event.frame) for event in make(20_000, hard_cases=0.03)]
+
+
+@pytest.fixture(scope="module")
+def resets() -> list[Event]:
+    """20,000 events with many resets, over 100 s."""
+    return make(20_000, sync_share=0.004)
 
 
 def histories(frames: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
@@ -99,8 +105,8 @@ def test_accounts_go_for_every_reason_and_come_back(told: list[dict[str, Any]]) 
 
 def test_old_records_are_deleted_seen_and_unseen() -> None:
     # Two hours, since a record has to be there for one.
-    generator = Generator(3, Schedule(START_US, START_US, 0.0, 5.0), 200, hard_cases=0.05)
-    frames = [json.loads(generator.next_event().frame) for _ in range(36_000)]
+    generator = Generator(3, Schedule(START_US, START_US, 0.0, 1.5), 200, hard_cases=0.1)
+    frames = [json.loads(generator.next_event().frame) for _ in range(11_000)]
     seen = unseen = 0
     for (_, collection, rkey), commits in histories(frames).items():
         if collection != "app.bsky.actor.profile" and commits[-1]["operation"] == "delete":
@@ -122,9 +128,8 @@ def test_stories_keep_the_order_of_every_repository(told: list[dict[str, Any]]) 
             revs[frame["did"]] = frame["commit"]["rev"]
 
 
-def test_a_reset_is_followed_by_part_of_what_there_was() -> None:
-    made = make(40_000, sync_share=0.002)
-    frames, truths = [json.loads(event.frame) for event in made], [json.loads(event.truth) for event in made]
+def test_a_reset_is_followed_by_part_of_what_there_was(resets: list[Event]) -> None:
+    frames, truths = [json.loads(event.frame) for event in resets], [json.loads(event.truth) for event in resets]
     places = [place for place, frame in enumerate(frames) if frame["kind"] == "sync"]
     assert 50 < len(places) < 110
     complete = superseded = 0
@@ -163,8 +168,8 @@ def test_a_reset_is_followed_by_part_of_what_there_was() -> None:
     assert superseded > 2 * len(places)
 
 
-def test_nothing_of_before_a_reset_is_deleted_or_updated_after_it() -> None:
-    made = [json.loads(event.frame) for event in make(40_000, sync_share=0.002)]
+def test_nothing_of_before_a_reset_is_deleted_or_updated_after_it(resets: list[Event]) -> None:
+    made = [json.loads(event.frame) for event in resets]
     reset: dict[str, str] = {}
     served: set[tuple[str, str, str]] = set()
     checked = 0
@@ -180,7 +185,7 @@ def test_nothing_of_before_a_reset_is_deleted_or_updated_after_it() -> None:
             elif frame["did"] in reset:
                 assert record in served
                 checked += 1
-    assert checked > 50
+    assert checked > 20
 
 
 def test_resets_are_on_v2_only(tmp_path: Path) -> None:

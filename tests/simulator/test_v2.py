@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import zstandard
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
 from websockets.typing import Subprotocol
 
 from simulator.options import SimulatorOptions
@@ -285,6 +285,42 @@ def test_an_unknown_dictionary_is_refused_with_the_current_one() -> None:
             assert current in answer["message"]
             status, body = await asyncio.to_thread(get_dictionary, port, "?id=7")
             assert (status, json.loads(body)["error"]) == (404, "UnknownZstdDictionary")
+
+    asyncio.run(scenario())
+
+
+def test_a_retired_dictionary_is_replaced_by_another() -> None:
+    async def scenario() -> None:
+        options = make_options(faults=True, hosts=2)
+        async with running_hosts(options, until_live=True) as (port, other):
+            _, old = await asyncio.to_thread(get_dictionary, port)
+            retired = zstandard.ZstdCompressionDict(old).dict_id()
+            current = (await control(port, "retire"))["dictionary"]
+            assert current != retired
+            for host in (port, other):
+                answer = await refusal(host, f"zstdDictionary={retired}")
+                assert answer["error"] == "UnknownZstdDictionary"
+                _, content = await asyncio.to_thread(get_dictionary, host)
+                dictionary = zstandard.ZstdCompressionDict(content)
+                assert dictionary.dict_id() == current
+                async with listen(host, f"cursor=0&zstdDictionary={current}") as packed:
+                    message = await packed.recv(decode=False)
+                assert json.loads(zstandard.ZstdDecompressor(dict_data=dictionary).decompress(message))["payload"][
+                    "seq"
+                ]
+
+    asyncio.run(scenario())
+
+
+def test_a_subprotocol_that_nobody_offered() -> None:
+    async def scenario() -> None:
+        async with running(make_options(faults=True), until_live=True) as port:
+            await control(port, "subprotocol?name=nonsense&seconds=60")
+            with pytest.raises(NegotiationError, match="nonsense"):
+                await listen(port)
+            await control(port, "subprotocol?name=nonsense&seconds=0")
+            async with listen(port) as connection:
+                assert connection.subprotocol == "xrpc.v1.json"
 
     asyncio.run(scenario())
 
