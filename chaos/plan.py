@@ -81,7 +81,8 @@ class Action:
 @dataclass(frozen=True)
 class Plan:
     """One run. `compared`: hosts that are read at once. `small_disk`: the state lies on a disk of its own that can be filled.
-    `history_minutes`: so many lie before the live events, which come at `live_rate` a second."""
+    `history_minutes`: so many lie before the live events, which come at `live_rate` a second. `hard_cases`, `sync_share`: shares
+    of the events that begin a story of the simulator's."""
 
     seed: int
     wire: str
@@ -92,6 +93,8 @@ class Plan:
     history_minutes: int
     history_rate: float
     live_rate: float
+    hard_cases: float
+    sync_share: float
     drain_max_events: int
     small_disk: bool
     deletions: str
@@ -110,6 +113,7 @@ def draw(seed: int, names: Sequence[str] | None = None, *, drain_max_events: int
     """The plan of `seed`. `names`: the actions to take, in their order, instead of drawn ones; `crash:POINT` names a point.
     `drain_max_events`: instead of a drawn one."""
     rng = random.Random(f"chaos {seed}")
+    wire = rng.choice(("v1", "v2"))
     hosts = rng.choice((1, 1, 2, 2, 3))
     offsets = tuple(round(rng.uniform(-4, 4), 1) if host else 0.0 for host in range(hosts))
     count = rng.randint(3, 6)
@@ -120,7 +124,7 @@ def draw(seed: int, names: Sequence[str] | None = None, *, drain_max_events: int
     actions = tuple(_action(rng, at, name, hosts) for at, name in zip(moments, chosen, strict=True))
     return Plan(
         seed=seed,
-        wire=rng.choice(("v1", "v2")),
+        wire=wire,
         hosts=hosts,
         clock_offsets=offsets,
         compared=2 if hosts > 1 and rng.random() < 0.4 else 1,
@@ -128,6 +132,9 @@ def draw(seed: int, names: Sequence[str] | None = None, *, drain_max_events: int
         history_minutes=rng.choice((65, 65, 125)),
         history_rate=rng.uniform(1.0, 2.0),
         live_rate=rng.uniform(150, 400),
+        hard_cases=rng.choice((0.0, 0.03)),
+        # v1 does not carry resets: a record that comes again after one would be there twice.
+        sync_share=0.004 if wire == "v2" else 0.0,
         drain_max_events=drain_max_events or rng.choice((1500, 4000, 500_000)),
         small_disk=any(action.name == "disk-full" for action in actions),
         deletions="keep" if rng.random() < 0.15 else "purge",

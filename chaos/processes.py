@@ -164,7 +164,7 @@ class SimulatorProcess:
         self.ledger = folder / "ledger.jsonl"
         self._log = folder / "logs" / "simulator.log"
         self._arguments = ["simulator", "--port", str(self.ports[0]), "--hosts", str(hosts), *arguments]
-        self._arguments += ["--ledger", str(self.ledger), "--pregenerate", "--faults"]
+        self._arguments += ["--ledger", str(self.ledger), "--faults"]
         self.child: Child | None = None
 
     def start(self) -> None:

@@ -1,5 +1,6 @@
 """One run's world: its processes are kept running, drains and seals come again and again, and faults are taken back in time."""
 
+import json
 import os
 import shutil
 import signal
@@ -33,6 +34,8 @@ RESTART_SECONDS = 0.3
 # What the simulator takes to make the history, about.
 START_SECONDS = 1.2
 IDLE_SECONDS = 2.0
+# A cursor this close to the last event has seen it: clocks lie up to four seconds apart.
+NEAR_END_US = 5_000_000
 COMMAND_SECONDS = 180.0
 SETTLING_EVENTS = 500_000
 LITTER_AGE_SECONDS = 30 * 86_400.0
@@ -74,14 +77,18 @@ class World:
             self._mount()
         self.redis = RedisProcess(self.folder / "redis")
         self.redis.start()
-        self._began = time.monotonic() + START_SECONDS
-        self.epoch_us = time.time_ns() // 1000 + int(START_SECONDS * 1e6)
+        # Live events begin when the simulator is ready for them, also on a machine that is busy with something else.
+        seconds = START_SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        self._began = time.monotonic() + seconds
+        self.epoch_us = time.time_ns() // 1000 + int(seconds * 1e6)
         plan = self.plan
         options = {
             "--rate": f"{plan.live_rate:.1f}",
             "--live": f"{LIVE_SECONDS:g}s",
             "--history": f"{plan.history_minutes}m",
             "--history-rate": f"{plan.history_rate:.2f}",
+            "--hard-cases": str(plan.hard_cases),
+            "--sync-share": str(plan.sync_share),
             "--seed": str(plan.seed),
             "--accounts": str(ACCOUNTS),
             "--epoch": str(self.epoch_us),
@@ -253,10 +260,20 @@ class World:
     def settle(self) -> None:
         """Everything restarted clean, until all that happened is in the lake and its hours are sealed. Raises PipelineError."""
         self._settling = True
-        self.finish("ingest", "--exit-when-idle", f"{IDLE_SECONDS:g}")
+        for idle in (IDLE_SECONDS, 2 * IDLE_SECONDS, 4 * IDLE_SECONDS):
+            # On a busy machine it can find nothing for so long before it has even connected.
+            self.finish("ingest", "--exit-when-idle", f"{idle:g}")
+            if self._is_caught_up():
+                break
         self.finish("drain")
         self.purging = True
         self.finish("seal")
+
+    def _is_caught_up(self) -> bool:
+        """Whether the ingester has come to the end of what the simulator serves, as far as its cursors tell."""
+        latest_us = int(str(self.simulator.control(0, "state")["latest_us"]))
+        cursors = json.loads(self.redis.client.hget("firehose:metadata", "cursors") or "{}")
+        return any(cursor["time_us"] > latest_us - NEAR_END_US for cursor in cursors.values())
 
     def finish(self, kind: str, *arguments: str) -> str:
         """Run a command to its end. Returns what it printed. Raises PipelineError if it fails."""
