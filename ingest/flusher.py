@@ -17,6 +17,7 @@ from core.metrics import Metrics
 from core.settings import Settings, parse_start
 from core.status import report
 from core.watermark import Cursor, read_watermark
+from ingest.clocks import Clocks
 from ingest.pending import Pending
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,7 @@ _STARTED_MONOTONIC = time.monotonic()
 class Flusher:
     """Keeps the number of the last flush and the cursors that go with it. Flushes of several hosts follow one another.
 
-    `horizon_us`: up to when everything is in Redis, or noted as a gap, whoever served it (microseconds since 1970; 0: there
-    is nothing yet). `is_stuck`: a flush waits for Redis or for room.
+    `is_stuck`: a flush waits for Redis or for room.
 
     Redis is the authority: `resume` takes over where Redis, or if that is empty the lake, stands; `flush` raises
     FlushConflictError once Redis stands anywhere else.
@@ -50,7 +50,8 @@ class Flusher:
         self.continues = 0
         self.number = 0
         self.cursors: dict[str, Cursor] = {}
-        self.horizon_us = 0
+        self.clocks = Clocks()
+        self._reached: dict[str, int] = {}
         self.is_stuck = False
         self._unsure = False
         self._room_checked = 0.0
@@ -77,7 +78,7 @@ class Flusher:
         self.cursors = dict(state.cursors if source == "redis" else watermark.cursors)
         if not self.cursors:
             source = "start"
-        self.horizon_us = self.newest_cursor_us() or 0
+        self._reached = {host: cursor.time_us for host, cursor in self.cursors.items()}
         self._metrics.counter("bluelake_ingest_resumes_total").labels(source).inc()
         return source
 
@@ -92,6 +93,15 @@ class Flusher:
         """
         newest = max((cursor.time_us for cursor in self.cursors.values()), default=None)
         return None if newest is None else min(newest, self.clock_us())
+
+    def horizon_us(self, host: str) -> int:
+        """Up to when everything is in Redis, or noted as a gap, whoever served it, by the clock of `host`.
+
+        Microseconds since 1970; 0: there is nothing yet.
+        """
+        lag_us = self.clocks.lag_us
+        reached = [time_us - lag_us(other) + lag_us(host) for other, time_us in self._reached.items()]
+        return max(reached, default=0)
 
     @staticmethod
     def clock_us() -> int:
@@ -122,6 +132,8 @@ class Flusher:
                     await asyncio.sleep(delay * random.uniform(0.8, 1.2))
                     delay = min(delay * 2, LAST_RETRY_SECONDS)
             self._flushed(pending, cursors)
+            if cursor is not None:
+                self._reached[host] = max(self._reached.get(host, 0), cursor.time_us)
 
     def _write(self, pending: Pending, host: str, cursors: dict[str, Cursor]) -> None:
         crash_point("before-flush")
@@ -161,7 +173,6 @@ class Flusher:
 
     def _flushed(self, pending: Pending, cursors: dict[str, Cursor]) -> None:
         self.cursors = cursors
-        self.horizon_us = max(self.horizon_us, self.newest_cursor_us() or 0)
         self.is_stuck = False
         self._metrics.gauge("bluelake_ingest_paused").set(0)
         self.continues, self.number = self.number, self.number + 1

@@ -19,7 +19,7 @@ from ingest.errors import HostError
 from ingest.flusher import Flusher
 from ingest.frames import Wire
 from ingest.gaps import Gaps
-from ingest.hosts import Hosts
+from ingest.hosts import Distrust, Hosts
 from ingest.jetstream import Request, host_name, open_stream
 from ingest.receive import LARGEST_MESSAGE_BYTES, FrameStream
 from ingest.session import Session
@@ -167,7 +167,7 @@ class Follower:
             self._metrics,
             host,
             wire,
-            Continuity(settings.gap_seconds, lambda: self._flusher.horizon_us, is_outdated=is_outdated),
+            Continuity(settings.gap_seconds, lambda: self._flusher.horizon_us(host), is_outdated=is_outdated),
             lambda hole: self._gaps.judge(url, hole),
             None if dictionary is None else Inflater(dictionary, settings.max_frame_mb * 1_000_000, host),
         )
@@ -218,10 +218,13 @@ class Follower:
     async def _watch(self, url: str, session: Session) -> None:
         """Raise HostError once the host is silent, or serves less than others would."""
         settings, self._counted = self._settings, 0
-        began, received, blocked = time.monotonic(), 0, 0.0
+        began, received, blocked, was_live = time.monotonic(), 0, 0.0, False
+        # Where the last two windows began.
+        first_us = second_us = self._flusher.newest_cursor_us() or self._flusher.start_us()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             self._count(session)
+            self._hosts.trust(url, session.last_us)
             now = time.monotonic()
             if session.waiting_since is not None and now - session.waiting_since >= settings.host_silent_seconds:
                 raise HostError(
@@ -234,11 +237,15 @@ class Follower:
             began, received, blocked = now, session.received, session.blocked_seconds
             if held_up >= BLOCKED_SHARE * seconds:
                 continue
+            # A window in which it caught up says nothing of the usual rate.
+            live, was_live = live and was_live, live
             slow = self._hosts.usual.is_slow(url, events, seconds, live=live)
             if slow and self._hosts.others(url):
+                self._hosts.distrust = Distrust(url, first_us, session.last_us)
                 raise HostError(
                     HostFault.SLOW, f"{host_name(url)} serves {events / seconds:.0f} events/s, which is slow"
                 )
+            first_us, second_us = second_us, session.last_us or second_us
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

@@ -7,6 +7,7 @@ lies behind a hole is flushed before that, so that a crash finds it again.
 
 import asyncio
 import logging
+import math
 import time
 
 from core.clock import to_datetime
@@ -42,14 +43,13 @@ class Gaps:
         tried first.
         """
         patience = time.monotonic() + self._patience_seconds
+        host = host_name(url)
         while True:
-            horizon_us = self._flusher.horizon_us
+            horizon_us = self._flusher.horizon_us(host)
             if not hole.is_open(horizon_us):
-                log.info("%s lacks a span up to %s, which another host has served", host_name(url), _shown(hole.to_us))
+                log.info("%s lacks a span up to %s, which another host has served", host, _shown(hole.to_us))
                 return None
-            doubts = [session.doubt for other, session in self._hosts.sessions.items() if other != url]
-            is_complete = len(doubts) >= self._hosts.compared - 1 or time.monotonic() > patience
-            if is_complete and all(doubt is not None and doubt.is_open(horizon_us) for doubt in doubts):
+            if self._stands_alone(url) or time.monotonic() > patience:
                 break
             await asyncio.sleep(POLL_SECONDS)
         start_us = max(hole.from_us, horizon_us)
@@ -57,20 +57,30 @@ class Gaps:
         log.error("no host serves %s to %s: a gap (%s)", _shown(start_us), _shown(hole.to_us), hole.cause.value)
         return start_us - self._margin_us, hole.to_us + self._margin_us
 
+    def _stands_alone(self, url: str) -> bool:
+        """Whether none of the connections that are read beside `url`'s can fill its hole: each has come to one too."""
+        beside = {other: session.doubt for other, session in self._hosts.sessions.items() if other != url}
+        return len(beside) >= self._hosts.compared - 1 and all(
+            doubt is not None and doubt.is_open(self._flusher.horizon_us(host_name(other)))
+            for other, doubt in beside.items()
+        )
+
     def _leave_for_another(self, url: str, start_us: int, end_us: int) -> None:
-        hosts = self._hosts
-        ends = [end for end in hosts.trial.tried.values() if end < float("inf")]
-        if ends and self._flusher.horizon_us >= max(ends):
+        hosts, lag_us = self._hosts, self._flusher.clocks.lag_us(host_name(url))
+        # Other hosts' ends are compared, so all are kept without the hosts' clocks.
+        start, end = start_us - lag_us, end_us - lag_us
+        ends = [other for other in hosts.trial.tried.values() if other < math.inf]
+        if ends and start >= max(ends):
             hosts.trial = Trial()
         trial = hosts.trial
-        trial.tried[url] = end_us
+        trial.tried[url] = end
         others = hosts.others(url)
         # A host that goes on before this hole begins has yet to be tried for it.
-        untried = [other for other in others if trial.tried.get(other, 0) <= start_us]
+        untried = [other for other in others if trial.tried.get(other, 0) <= start]
         best = min((url, *others), key=lambda candidate: trial.tried.get(candidate, 0))
         wanted = untried[0] if untried else best
-        much_better = untried or trial.tried[best] < end_us - SAME_US
-        if wanted == url or not much_better or trial.moves >= 2 * len(hosts.urls):
+        is_better = untried or trial.tried[best] < end - SAME_US
+        if wanted == url or not is_better or trial.moves >= 2 * len(hosts.urls):
             return
         trial.wanted = wanted
         trial.moves += 1

@@ -17,6 +17,15 @@ from ingest.session import Session
 FIRST_SKIP_US = 1_000
 
 
+@dataclass(frozen=True)
+class Distrust:
+    """A span of which `url` may have served only a part, microseconds since 1970; another host is to serve it again."""
+
+    url: str
+    from_us: int
+    to_us: int
+
+
 @dataclass
 class Trial:
     """A span that one host lacks, and that others are asked for.
@@ -41,6 +50,7 @@ class Hosts:
         self._resting: dict[str, float] = {}
         self.sessions: dict[str, Session] = {}
         self.trial = Trial()
+        self.distrust: Distrust | None = None
         self.usual = UsualRate(settings.host_slow_share, frozenset(self.urls))
         # By host: the wire that it was found to speak, and its dictionary.
         self.wires: dict[str, WireName] = {}
@@ -91,6 +101,11 @@ class Hosts:
         if self.trial.tried:
             self.trial.tried.setdefault(url, math.inf)
 
+    def trust(self, url: str, last_us: int) -> None:
+        """`url` has been read up to `last_us`: what another host may have left out before that is here."""
+        if self.distrust is not None and self.distrust.url != url and last_us >= self.distrust.to_us:
+            self.distrust = None
+
     def wire_name(self, url: str) -> WireName:
         """The wire to speak with `url`: the setting's, its path's, the one found out, else v2, to find out."""
         if self._settings.jetstream_wire != "auto":
@@ -113,6 +128,8 @@ class Hosts:
         if newest_us is None:
             return Cursor(self._flusher.start_us()), None
         failover_us = newest_us - int(self._settings.failover_rewind_seconds * 1e6)
+        if self.distrust is not None and self.distrust.url != url:
+            return Cursor(self.distrust.from_us - int(self._settings.failover_rewind_seconds * 1e6)), newest_us
         host = host_name(url)
         own = self._flusher.cursors.get(host)
         if skips := self.skips.get(host, 0):

@@ -58,10 +58,15 @@ class Pending:
         """Whether nothing is pending."""
         return not self.frames
 
+    def busiest(self) -> tuple[list[bytes], list[int]]:
+        """Frames and times of the queue that has the most events; empty without any."""
+        queue = max(self.frames.keys() - OWN_QUEUES, key=lambda queue: len(self.frames[queue]), default=None)
+        return ([], []) if queue is None else (self.frames[queue], self.times[queue])
+
     def cursor(self) -> Cursor | None:
         """Where to resume once this is flushed: the median time of the busiest queue's last frames, and the median of the
         last sequence numbers. None without any frame."""
-        times = max((times for queue, times in self.times.items() if queue not in OWN_QUEUES), key=len, default=[])
+        _, times = self.busiest()
         sample, seqs = sorted(times[-CURSOR_SAMPLE:]), sorted(self.seqs[-CURSOR_SAMPLE:])
         return Cursor(sample[len(sample) // 2], seqs[len(seqs) // 2] if seqs else None) if sample else None
 

@@ -113,6 +113,7 @@ class Session:
                     continuity.note(events, time_us)
                     self.received += events
                     events = 0
+                    self._flusher.clocks.note(self._host, *self._pending.busiest())
                     if not continuity.admit(routed):
                         ahead_us = -1
                         if continuity.hole is not None:
@@ -175,6 +176,7 @@ class Session:
         if self._pending.is_empty:
             return
         pending, self._pending = self._pending, Pending()
+        self._flusher.clocks.note(self._host, *pending.busiest())
         self._flush_task = asyncio.create_task(self._flusher.flush(pending, self._host))
 
     async def settle(self) -> None:

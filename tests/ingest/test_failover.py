@@ -9,7 +9,7 @@ import redis as redis_client
 from buffer.client import Buffer
 from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
-from tests.conftest import RedisServer
+from tests.conftest import RedisServer, commit_frame
 from tests.ingest.jetstream_host import JetstreamHost, jetstream_host
 from tests.ingest.running import REWIND_SECONDS, START_US, Run, frames, held, notices, running, tuned, until
 
@@ -84,6 +84,55 @@ def test_a_silent_host_is_left(buffer: Buffer, settings: Settings) -> None:
             async with running(chosen(settings, mute, host, host_silent_seconds=0.3), buffer) as run:
                 await until(lambda: rkeys(buffer) == expected(0, 100))
                 assert faults(run, "silent") >= 1
+
+    asyncio.run(scenario())
+
+
+def test_a_host_that_serves_less_than_is_usual_is_left(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as slow, jetstream_host() as host:
+            tuning = chosen(settings, slow, host, host_slow_seconds=0.5, host_slow_share=0.5)
+            async with running(tuning, buffer) as run:
+                number = 5_000  # live
+                while not (usual := run.ingester._hosts.usual.per_second):
+                    for one in (slow, host):
+                        await one.give(*frames(number, 10))
+                    number += 10
+                    await asyncio.sleep(0.01)
+                assert usual > 100
+                while not faults(run, "slow"):
+                    await slow.give(*frames(number, 1))
+                    await host.give(*frames(number, 100))
+                    number += 100
+                    await asyncio.sleep(0.05)
+                await until(lambda: rkeys(buffer) == expected(5_000, number))
+
+    asyncio.run(scenario())
+
+
+def test_a_gap_is_found_on_hosts_with_clocks_apart_by_more_than_a_gap(buffer: Buffer, settings: Settings) -> None:
+    def live(first: int, count: int) -> list[bytes]:
+        return [
+            commit_frame(
+                rkey=f"3k{number:05d}", rev=(START_US + number * 10_000) << 10, time_us=START_US + number * 10_000
+            )
+            for number in range(first, first + count)
+        ]
+
+    async def scenario() -> None:
+        async with jetstream_host() as one, jetstream_host() as two:
+            one.clock_us, two.clock_us = 2_500_000, -3_000_000
+            one.withheld = two.withheld = [span(1000, 1400)]
+            tuning = chosen(settings, one, two).model_copy(update={"failover_rewind_seconds": 10})
+            async with running(tuning, buffer) as run:
+                for host in (one, two):
+                    await host.give(*live(0, 2000))
+                await until(lambda: rkeys(buffer) == expected(0, 1000) | expected(1400, 2000))
+                assert faults(run, "gap") >= 1
+            (gap,) = notices(buffer, "gaps")
+            clock_us = {one.name: one.clock_us, two.name: two.clock_us}[str(gap["host"])]
+            first_us, last_us = span(1000, 1400)
+            assert gap["from_us"] - clock_us <= first_us < last_us <= gap["to_us"] - clock_us  # type: ignore[operator]
 
     asyncio.run(scenario())
 

@@ -1,0 +1,109 @@
+"""Holes: what is held back, what confirms one, and what does not."""
+
+import pytest
+
+from core.reasons import GapCause
+from ingest.continuity import CONFIRMING_EVENTS, Continuity, Hole
+from ingest.frames import Routed
+
+SECOND_US = 1_000_000
+GAP_SECONDS = 10
+
+
+def event(seconds: float) -> Routed:
+    return "likes", b"x", int(seconds * SECOND_US), None
+
+
+def steady(horizon_us: int = 0) -> Continuity:
+    """A stream of ten events a second up to second 100."""
+    continuity = Continuity(GAP_SECONDS, lambda: horizon_us)
+    assert continuity.admit(event(90))
+    continuity.note(1, 90 * SECOND_US)
+    for number in range(1, 101):
+        continuity.note(1, (900 + number) * SECOND_US // 10)
+    return continuity
+
+
+def admitted(continuity: Continuity, seconds: float) -> bool:
+    """Let an event pass as the reader does."""
+    if int(seconds * SECOND_US) <= continuity.ahead_us():
+        return True
+    placed = continuity.admit(event(seconds))
+    if placed:
+        continuity.release()
+    return placed
+
+
+def test_events_within_the_limit_are_placed() -> None:
+    continuity = steady()
+    assert continuity.ahead_us() == 110 * SECOND_US
+    assert admitted(continuity, 110)
+    assert admitted(continuity, 90)
+    assert continuity.hole is None
+
+
+def test_events_in_a_row_behind_a_jump_confirm_a_hole_and_none_of_them_is_placed() -> None:
+    continuity = steady()
+    for number in range(CONFIRMING_EVENTS):
+        assert continuity.hole is None
+        assert not admitted(continuity, 111 + number)
+    assert continuity.hole == Hole(100 * SECOND_US, 111 * SECOND_US, GapCause.HOST_SKIPPED, GAP_SECONDS * SECOND_US)
+    assert continuity.last_us == 100 * SECOND_US
+    continuity.cross()
+    assert [held[2] for held in continuity.release()] == [(111 + number) * SECOND_US for number in range(5)]
+    assert (continuity.hole, continuity.last_us) == (None, 115 * SECOND_US)
+
+
+def test_an_odd_time_among_others_is_released_with_the_next_event() -> None:
+    continuity = steady()
+    assert not continuity.admit(event(500))
+    assert continuity.ahead_us() == -1
+    assert continuity.admit(event(100.1))
+    assert [held[2] for held in continuity.release()] == [500 * SECOND_US]
+    assert continuity.hole is None
+
+
+def test_what_another_host_has_served_is_no_hole() -> None:
+    continuity = steady(horizon_us=105 * SECOND_US)
+    assert admitted(continuity, 115)
+    assert not continuity.admit(event(116))
+
+
+def test_a_sparse_stream_has_no_holes() -> None:
+    continuity = Continuity(GAP_SECONDS, lambda: 0)
+    for number in range(1, 50):
+        assert admitted(continuity, number * 20)
+        continuity.note(1, number * 20 * SECOND_US)
+
+
+def test_a_first_run_has_no_hole_before_it() -> None:
+    assert Continuity(GAP_SECONDS, lambda: 0).admit(event(1000))
+
+
+@pytest.mark.parametrize(
+    ("outdated", "seconds", "cause"),
+    [
+        (False, 110, None),
+        (False, 110.1, GapCause.REPLAY_STARTS_LATE),
+        (True, 100, None),
+        (True, 100.1, GapCause.CURSOR_TOO_OLD),
+    ],
+)
+def test_a_replay_that_begins_late(outdated: bool, seconds: float, cause: GapCause | None) -> None:
+    continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US, is_outdated=outdated)
+    for _ in range(CONFIRMING_EVENTS):
+        assert continuity.admit(event(seconds)) is (cause is None)
+    assert (continuity.hole and continuity.hole.cause) == cause
+
+
+def test_a_lone_event_behind_a_hole_confirms_it_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US)
+    now = 1000.0
+    monkeypatch.setattr("ingest.continuity.time.monotonic", lambda: now)
+    assert not continuity.admit(event(200))
+    now += 2.9
+    continuity.confirm()
+    assert continuity.hole is None
+    now += 0.1
+    continuity.confirm()
+    assert continuity.hole is not None

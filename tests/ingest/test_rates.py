@@ -1,0 +1,93 @@
+"""Steady streams, slow hosts and the hosts' clocks."""
+
+from ingest.clocks import LARGEST_LAG_US, Clocks, rev_us
+from ingest.rates import Flow, UsualRate
+from tests.conftest import NOON_US, commit_frame
+
+SECOND_US = 1_000_000
+HOSTS = frozenset({"a", "b"})
+
+
+def test_a_stream_is_steady_once_a_pause_cannot_be_chance() -> None:
+    flow = Flow()
+    flow.note(0, 0)
+    for number in range(1, 30):
+        flow.note(1, number * SECOND_US)
+    assert not flow.is_steady(60 * SECOND_US)  # 29 events
+    flow.note(1, 30 * SECOND_US)
+    assert flow.is_steady(60 * SECOND_US)
+    assert not flow.is_steady(29 * SECOND_US)
+
+
+def test_a_stream_that_becomes_sparse_is_no_longer_steady() -> None:
+    flow = Flow()
+    flow.note(0, 0)
+    flow.note(10_000, 10 * SECOND_US)
+    assert flow.is_steady(SECOND_US)
+    for number in range(1, 40):
+        flow.note(1, (10 + 10 * number) * SECOND_US)
+    assert not flow.is_steady(60 * SECOND_US)
+
+
+def test_a_host_is_slow_below_its_share_of_what_was_learned_live() -> None:
+    usual = UsualRate(0.3, HOSTS)
+    assert not usual.is_slow("a", 10, 100, live=False)
+    assert usual.per_second is None
+    assert not usual.is_slow("a", 60_000, 100, live=True)
+    assert usual.per_second == 600
+    assert not usual.is_slow("a", 18_000, 100, live=False)
+    assert usual.is_slow("a", 17_999, 100, live=True)
+    assert usual.per_second == 600
+    # It follows the network's day slowly.
+    assert not usual.is_slow("b", 40_000, 100, live=True)
+    assert usual.per_second == 0.8 * 600 + 0.2 * 400
+
+
+def test_once_every_host_is_slow_the_usual_rate_is_learned_anew() -> None:
+    usual = UsualRate(0.3, HOSTS)
+    usual.is_slow("a", 60_000, 100, live=True)
+    assert usual.is_slow("a", 1_000, 100, live=True)
+    assert not usual.is_slow("b", 1_000, 100, live=True)
+    assert usual.per_second is None
+    assert not usual.is_slow("b", 1_000, 100, live=True)
+    assert usual.per_second == 10
+
+
+def test_a_host_that_cannot_be_had_is_no_better_than_a_slow_one() -> None:
+    usual = UsualRate(0.3, HOSTS)
+    usual.is_slow("a", 60_000, 100, live=True)
+    usual.no_better("b")
+    assert not usual.is_slow("a", 1_000, 100, live=True)
+
+
+def test_few_events_say_nothing_and_a_share_of_zero_switches_it_off() -> None:
+    usual = UsualRate(0.3, HOSTS)
+    usual.is_slow("a", 60, 100, live=True)
+    assert not usual.is_slow("a", 0, 100, live=True)
+    off = UsualRate(0, HOSTS)
+    off.is_slow("a", 60_000, 100, live=True)
+    assert not off.is_slow("a", 0, 100, live=True)
+
+
+def frame(made_us: int) -> bytes:
+    return commit_frame(rev=made_us << 10 | 5)
+
+
+def test_a_rev_tells_when_the_commit_was_made() -> None:
+    assert rev_us(frame(NOON_US)) == NOON_US
+    # One of the network, which a host served at 1783175888085434.
+    assert 0 < 1_783_175_888_085_434 - (rev_us(b'{"rev":"3mptbypluud2a"}') or 0) < SECOND_US
+    assert rev_us(b'{"rev":"3mptbyp"}') is None
+    assert rev_us(b'{"rev":"3mptbyplu!d2a"}') is None
+    assert rev_us(b"{}") is None
+
+
+def test_a_hosts_lag_is_the_median_of_what_its_times_are_behind_the_revs() -> None:
+    clocks = Clocks()
+    assert clocks.lag_us("a") == 0
+    clocks.note("a", [frame(NOON_US - lag) for lag in (300, 100, 200)], [NOON_US] * 3)
+    clocks.note("b", [frame(NOON_US)], [NOON_US - 5 * SECOND_US])
+    clocks.note("c", [frame(NOON_US - LARGEST_LAG_US - 1), b"{}"], [NOON_US] * 2)
+    assert (clocks.lag_us("a"), clocks.lag_us("b")) == (200, -5 * SECOND_US)
+    # Nothing usable came from it: as the others.
+    assert clocks.lag_us("c") in (200, -5 * SECOND_US)
