@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
 # Two hosts' holes that end this close to each other are the same one.
 SAME_US = 1_000_000
+# Hosts that answer differently each time are not asked for ever.
+MOVES_A_HOST = 4
 
 
 class Gaps:
@@ -80,7 +82,7 @@ class Gaps:
         best = min((url, *others), key=lambda candidate: trial.tried.get(candidate, 0))
         wanted = untried[0] if untried else best
         is_better = untried or trial.tried[best] < end - SAME_US
-        if wanted == url or not is_better or trial.moves >= 2 * len(hosts.urls):
+        if wanted == url or not is_better or trial.moves >= MOVES_A_HOST * len(hosts.urls):
             return
         trial.wanted = wanted
         trial.moves += 1

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from core.settings import Settings
@@ -15,6 +16,9 @@ from ingest.session import Session
 
 # A frame that cannot be received is skipped by time: this much at first, and four times as much at every further try.
 FIRST_SKIP_US = 1_000
+
+# A host that cannot be had so often while it is wanted for a gap does not have it.
+TRIAL_FAILURES = 3
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,12 @@ class Distrust:
 class Trial:
     """A span that one host lacks, and that others are asked for.
 
-    `tried`: by URL, where that host went on. `wanted`: the URL to try next. `moves`: how often a host was left for it.
+    `tried`: by URL, where that host went on. `failures`: by URL, how often it could not be had meanwhile. `wanted`: the URL to
+    try next. `moves`: how often a host was left for it.
     """
 
     tried: dict[str, float] = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
     wanted: str | None = None
     moves: int = 0
 
@@ -99,7 +105,9 @@ class Hosts:
         """`url` could not be had, so that it cannot serve what others lack either."""
         self.usual.no_better(url)
         if self.trial.tried:
-            self.trial.tried.setdefault(url, math.inf)
+            self.trial.failures[url] += 1
+            if self.trial.failures[url] >= TRIAL_FAILURES:
+                self.trial.tried.setdefault(url, math.inf)
 
     def trust(self, url: str, last_us: int) -> None:
         """`url` has been read up to `last_us`: what another host may have left out before that is here."""

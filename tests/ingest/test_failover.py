@@ -166,6 +166,22 @@ def test_what_one_host_skipped_another_one_serves(buffer: Buffer, settings: Sett
     asyncio.run(scenario())
 
 
+def test_a_host_that_is_away_for_a_moment_is_still_asked_for_a_gap(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as patchy, jetstream_host() as whole:
+            patchy.withheld = [span(300, 600)]
+            whole.refusal = (503, "", {})
+            async with running(chosen(settings, patchy, whole), buffer):
+                for host in (patchy, whole):
+                    await host.give(*frames(0, 1000))
+                await until(lambda: whole.cursors)
+                whole.refusal = None
+                await until(lambda: rkeys(buffer) == expected(0, 1000))
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
 def test_what_no_host_has_is_one_gap_the_smallest_and_a_restart_does_not_note_it_again(
     buffer: Buffer, settings: Settings
 ) -> None:
