@@ -6,31 +6,29 @@ watermark, trim.
 """
 
 import importlib
-import json
 import logging
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
 from buffer.client import Buffer, Entry, Flush
-from core.clock import to_datetime
 from core.crash import crash_point
 from core.errors import BluelakeError, CorruptStateError
 from core.reasons import RejectReason
 from core.settings import Settings, require_home
 from core.status import report
-from core.watermark import Watermark, cursors_from_json, cursors_to_json, read_watermark, write_watermark
+from core.watermark import Watermark, cursors_from_json, read_watermark, write_watermark
 from lake import raw
+from lake.batch import Batch
 from lake.confirmed import make_ready
 from lake.dedupe import Selection, select_new
 from lake.duck import connect
@@ -48,38 +46,6 @@ from lake.writer import Writer
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass
-class Batch:
-    """What one drain did. `started`: UTC. Bytes: `bytes_raw` of JSON taken, `bytes_stored` of Parquet written.
-
-    `unwritable`: by table, the ordinals of the frames (among those after the watermark) that it was committed without.
-    """
-
-    started: datetime
-    first_flush: int
-    last_flush: int
-    events_in: int
-    duration_seconds: float = 0.0
-    rows_by_table: Counter[str] = field(default_factory=Counter)
-    duplicates: int = 0
-    rejects_by_reason: Counter[str] = field(default_factory=Counter)
-    anomalies: Counter[str] = field(default_factory=Counter)
-    bytes_raw: int = 0
-    bytes_stored: int = 0
-    newest_event_us: int | None = None
-    unwritable: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def rows_out(self) -> int:
-        """Rows written to the tables of events; rejects are not among them."""
-        return sum(rows for table, rows in self.rows_by_table.items() if table != REJECTS.name)
-
-    @property
-    def rejects(self) -> int:
-        """Frames rejected."""
-        return sum(self.rejects_by_reason.values())
 
 
 class Drain:
@@ -124,7 +90,7 @@ class Drain:
         batch.duration_seconds = time.perf_counter() - clock
         crash_point("after-fsync-before-batches-row")
         # The row says that the tables are there: with it goes up to where each is on the disk.
-        self._store.append(BATCHES, _batch_row(batch, last), last.number, {"versions": self._store.durable})
+        self._store.append(BATCHES, batch.row(last), last.number, {"versions": self._store.durable})
         crash_point("after-batches-row-before-watermark")
         write_watermark(
             self._settings.watermark_path, Watermark(offered, last.number, last.cursors, self._store.durable)
@@ -132,7 +98,7 @@ class Drain:
         crash_point("after-watermark-before-trim")
         self._buffer.trim(last.number)
         crash_point("after-trim")
-        _log_batch(batch)
+        batch.log()
         return batch
 
     def _recover_watermark(self) -> Watermark:
@@ -233,7 +199,7 @@ class Drain:
         for name, flush in committed.items():
             if flush > watermark:
                 for counts in self._store.commit_counts(name, watermark):
-                    _add_counts(batch, name, counts)
+                    batch.add(name, counts)
 
     def _commit_tables(
         self, batch: Batch, entries: dict[str, list[Entry]], committed: dict[str, int], careful: set[str]
@@ -309,41 +275,17 @@ class Drain:
 
         def commit() -> None:
             if selection.rows.num_rows == 0:
-                _add_counts(batch, table.name, counts)
+                batch.add(table.name, counts)
                 return
             try:
                 written = self._store.append(table, selection.rows, batch.last_flush, counts)
             except DATA_ERRORS as error:
                 raise UnwritableRowsError(table.name, error) from error
             if written is not None:
-                _add_counts(batch, table.name, {**counts, "size_bytes": written.size_bytes})
+                batch.add(table.name, {**counts, "size_bytes": written.size_bytes})
                 crash_point("between-table-commits")
 
         writer.submit(commit)
-
-
-def _add_counts(batch: Batch, table: str, counts: dict[str, object]) -> None:
-    parsed = msgspec.convert(counts, _Counts, strict=False)
-    batch.rows_by_table[table] += parsed.rows
-    batch.duplicates += parsed.duplicates
-    batch.rejects_by_reason.update(parsed.rejects_by_reason)
-    batch.anomalies.update(parsed.anomalies)
-    batch.bytes_stored += parsed.size_bytes
-    batch.unwritable[table] += parsed.unwritable
-    if parsed.newest_event_us is not None:
-        batch.newest_event_us = max(batch.newest_event_us or 0, parsed.newest_event_us)
-
-
-class _Counts(msgspec.Struct):
-    """What a commit's metadata tells of it."""
-
-    rows: int = 0
-    duplicates: int = 0
-    size_bytes: int = 0
-    newest_event_us: int | None = None
-    rejects_by_reason: dict[str, int] = {}
-    anomalies: dict[str, int] = {}
-    unwritable: list[int] = []
 
 
 @contextmanager
@@ -354,48 +296,6 @@ def _connection(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
-
-
-def _batch_row(batch: Batch, last: Flush) -> pa.Table:
-    started = batch.started
-    newest = None if batch.newest_event_us is None else to_datetime(batch.newest_event_us)
-    row = {
-        "event_at": started,
-        "duration_ms": round(batch.duration_seconds * 1000),
-        "first_flush": batch.first_flush,
-        "last_flush": batch.last_flush,
-        "events_in": batch.events_in,
-        "rows_out": batch.rows_out,
-        "rows_by_table": json.dumps(batch.rows_by_table),
-        "duplicates": batch.duplicates,
-        "rejects": batch.rejects,
-        "rejects_by_reason": json.dumps(batch.rejects_by_reason),
-        "anomalies_by_reason": json.dumps(batch.anomalies),
-        "bytes_raw": batch.bytes_raw,
-        "bytes_stored": batch.bytes_stored,
-        "newest_event_at": newest,
-        "cursors": cursors_to_json(last.cursors),
-        "year": f"{started:%Y}",
-        "month": f"{started:%m}",
-        "day": f"{started:%d}",
-        "hour": f"{started:%H}",
-    }
-    return pa.Table.from_pylist([row], schema=BATCHES.schema)
-
-
-def _log_batch(batch: Batch) -> None:
-    log.info(
-        "drained flushes %d to %d: %d events in, %d rows, %d duplicates, %d rejects, %.1f MB of JSON as %.1f MB, %.2f s",
-        batch.first_flush,
-        batch.last_flush,
-        batch.events_in,
-        batch.rows_out,
-        batch.duplicates,
-        batch.rejects,
-        batch.bytes_raw / 1e6,
-        batch.bytes_stored / 1e6,
-        batch.duration_seconds,
-    )
 
 
 def drain(settings: Settings, progress: Progress | None = None) -> list[Batch]:

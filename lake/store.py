@@ -170,7 +170,8 @@ class Store:
     def commit_counts(self, name: str, after_flush: int) -> list[dict[str, object]]:
         """The counts that the commits of `name` past `after_flush` carried, newest first."""
         found = []
-        for entry in self.table(name).history(50):
+        # Replays and seals commit too, so that the drain's last may lie some way back.
+        for entry in self.table(name).history(1000):
             counts = entry.get("bluelake")
             if counts is None:
                 continue

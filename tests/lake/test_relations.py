@@ -7,6 +7,7 @@ import pytest
 
 from buffer.client import Buffer
 from core.settings import Settings
+from ingest.wire_v2 import WireV2
 from lake.drain import drain
 from lake.duck import connect
 from lake.relations import current_rows
@@ -258,3 +259,21 @@ def test_current_accounts_are_the_newest_of_each_kind(buffer: Buffer, settings: 
         {"kind": "account", "handle": None},
         {"kind": "identity", "handle": "new.example"},
     ]
+
+
+def test_a_sync_of_the_v2_wire_resets_the_repository(buffer: Buffer, settings: Settings) -> None:
+    did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+    payload = {
+        "$type": "network.bsky.jetstream.subscribeEvents#sync",
+        "seq": 9,
+        "did": did,
+        "time": "2026-07-04T13:00:00.000001Z",
+        "sync": {"did": did, "rev": tid(5), "seq": 77, "time": "2026-07-04T13:00:00Z"},
+    }
+    routed = WireV2(2**62).route(json.dumps({"$type": "message", "payload": payload}).encode())
+    assert isinstance(routed, tuple)
+    assert routed[0] == "deletes"
+    feed(buffer, [post("before", 4, rkey="3ka"), post("after", 6, rkey="3kb", hours=2), routed[1]])
+    drain(settings)
+    assert values(settings, "SELECT text FROM posts") == ["after"]
+    assert values(settings, "SELECT count(*) FROM rejects") == [0]
