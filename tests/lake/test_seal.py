@@ -18,6 +18,7 @@ from buffer.client import Buffer
 from core.crash import VARIABLE
 from core.settings import Settings
 from lake.drain import drain
+from lake.rewrite import folder_of
 from lake.seal import SealedHour, seal, waiting_hours
 from lake.sealed import read_sealed
 from lake.search import Searcher, SearchQuery
@@ -245,6 +246,13 @@ def test_a_hostile_did_names_no_folder_outside_the_lake(did: str, buffer: Buffer
     assert outside(settings) == before
     # A name that is too long for a folder shares the others' file.
     assert file.partition["user_did"] == ("other" if len(did) > 80 else did)
+    assert set(values(settings, "SELECT user_did FROM posts_all")) == {file.partition["user_did"]}
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/etc/passwd", "..", "a/b", "a%2Fb", "a=b&c#d e", "a[b]*?'"])
+def test_whatever_is_a_partition_is_one_folder(name: str) -> None:
+    assert len(Path(folder_of({"hour": "12", "user_did": name})).parts) == 2
+    assert folder_of({"user_did": name}).startswith("user_did=")
 
 
 def outside(settings: Settings) -> set[Path]:
