@@ -5,12 +5,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import availability, buffer, catch_up, data, drain, ingest, search
+from bench import availability, buffer, catch_up, data, drain, ingest, seal, search
 from bench.report import Figure, machine, markdown
 
 EVENTS = 290_000
 HOUR_EVENTS = 3_000_000
-MEASUREMENTS = ("ingest", "buffer", "drain", "catch-up", "search", "availability")
+MEASUREMENTS = ("ingest", "buffer", "drain", "catch-up", "seal", "search", "availability")
 POSTS = 4_000_000
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 _INTRODUCTION = """# Benchmarks
@@ -50,6 +50,8 @@ def _measure(name: str, folder: Path) -> list[Figure]:
     if name == "catch-up":
         # A little faster than an hour would need, so that all of them are of one hour.
         return catch_up.measure(folder / name, _frames(folder, HOUR_EVENTS, 1000), HOUR_EVENTS)
+    if name == "seal":
+        return seal.measure(folder / name, _frames(folder, HOUR_EVENTS, 1000))
     if name == "search":
         return search.measure(folder / name, POSTS)
     return availability.measure(folder / name)

@@ -45,7 +45,7 @@ def measure(folder: Path, frames: Path) -> list[Figure]:
         home = folder / f"home{number}"
         home.mkdir()
         with redis_server(home) as url:
-            count = _fill(url, frames, folder)
+            count = fill(url, frames, folder)
             done = subprocess.run(
                 [sys.executable, "-m", "bench.drain"],
                 env={**os.environ, "BLUELAKE_HOME": str(home), "REDIS_URL": url, "LOG_LEVEL": "ERROR"},
@@ -84,7 +84,7 @@ def measure(folder: Path, frames: Path) -> list[Figure]:
     ]
 
 
-def _fill(url: str, frames: Path, folder: Path) -> int:
+def fill(url: str, frames: Path, folder: Path) -> int:
     """Put `frames` into the buffer as the ingester does, and into a file a queue. Returns how many there were."""
     buffer, router, encoder, pending = Buffer(url), WireV1(2**62), ChunkEncoder(), Pending()
     files = {}

@@ -16,24 +16,23 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import (
-    ColumnProperties,
     CommitProperties,
     DeltaTable,
     PostCommitHookProperties,
     Transaction,
-    WriterProperties,
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import RemoveAction
 
 from core.clock import to_us
 from core.crash import crash_point
 from core.files import fsync_path
+from lake.actions import add_action, writer_properties
 from lake.errors import CommitError, CorruptLogError, RefusedError
 from lake.log import added_by, check_log, recover, settle
 from lake.rewrite import NewFile
-from lake.tables import ENCODINGS, HOUR_PARTITION, TABLES, Table
+from lake.tables import HOUR_PARTITION, TABLES, Table
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +239,10 @@ class Store:
             now_ms, version = time.time_ns() // 1_000_000, delta.version() + 1
             try:
                 delta.create_write_transaction(
-                    [*(_add(file, now_ms) for file in added), *(_remove(file, path, now_ms) for file in replaced)],
+                    [
+                        *(add_action(file, now_ms) for file in added),
+                        *(_remove(file, path, now_ms) for file in replaced),
+                    ],
                     mode="append",
                     schema=delta.schema(),
                     partition_by=list(table.partition),
@@ -271,20 +273,6 @@ def _metadata(application: str, flush: int, counts: Mapping[str, object]) -> dic
     if application == APPLICATION:
         return {"bluelake": json.dumps({"last_flush": flush, **counts})}
     return {application: json.dumps(dict(counts))}
-
-
-def writer_properties(table: Table) -> WriterProperties:
-    """How a drain's Parquet files of `table` are encoded."""
-    columns = {
-        name: ColumnProperties(dictionary_enabled=False, encoding=ENCODINGS[name])
-        for name in table.column_names
-        if name in ENCODINGS
-    }
-    return WriterProperties(compression="ZSTD", compression_level=3, column_properties=columns)
-
-
-def _add(file: NewFile, now_ms: int) -> AddAction:
-    return AddAction(file.path, file.size_bytes, dict(file.partition), now_ms, False, file.statistics)
 
 
 def _remove(file: DataFile, root: Path, now_ms: int) -> RemoveAction:
