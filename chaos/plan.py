@@ -9,6 +9,7 @@ from core.crash import CRASH_POINTS, CrashPoint
 LIVE_SECONDS = 7.0
 # From when on actions come, and how far before the end of the live events the last one may come, seconds.
 FIRST_ACTION, LAST_ACTION = 0.8, 0.5
+SKIP_BETWEEN = (0.3, 1.5)
 
 PROCESS_OF_POINT: dict[CrashPoint, str] = {
     "before-flush": "ingest",
@@ -121,7 +122,11 @@ def draw(seed: int, names: Sequence[str] | None = None, *, drain_max_events: int
     moments = sorted(rng.uniform(FIRST_ACTION, LIVE_SECONDS - LAST_ACTION) for _ in chosen)
     # What a host keeps to itself can be noticed only if something comes after it, and a point is come to only by who has work.
     chosen.sort(key=lambda name: 0 if name == "host-skip" else 1 if name.startswith("crash") else rng.choice((1, 2)))
-    actions = tuple(_action(rng, at, name, hosts) for at, name in zip(moments, chosen, strict=True))
+    moments = [
+        rng.uniform(*SKIP_BETWEEN) if name == "host-skip" else at for at, name in zip(moments, chosen, strict=True)
+    ]
+    drawn = [_action(rng, at, name, hosts) for at, name in zip(moments, chosen, strict=True)]
+    actions = tuple(sorted(drawn, key=lambda action: action.at))
     return Plan(
         seed=seed,
         wire=wire,

@@ -51,8 +51,8 @@ MUTANTS = (
         "seal-drops-late-rows",
         "a seal takes out of an hour also the files that a drain added meanwhile",
         "lake/store.py",
-        "*(_remove(file, path, now_ms) for file in replaced)],",
-        "*(_remove(file, path, now_ms) for file in _list_files(delta, path) if file.hour == replaced[0].hour)],",
+        "(_remove(file, path, now_ms) for file in replaced),",
+        "(_remove(f, path, now_ms) for f in _list_files(delta, path) if f.hour == replaced[0].hour),",
         (f"{_SEAL}test_appends_beside_a_loop_of_seals_lose_no_row_and_fail_neither",),
     ),
     Mutant(
@@ -75,8 +75,8 @@ MUTANTS = (
         "heavy-authors-file-lost",
         "the file of an author with very many posts is written and not committed",
         "lake/store.py",
-        "*(_add(file, now_ms) for file in added)",
-        '*(_add(file, now_ms) for file in added if file.partition.get("user_did", "other") == "other")',
+        "(add_action(file, now_ms) for file in added),",
+        '(add_action(f, now_ms) for f in added if f.partition.get("user_did", "other") == "other"),',
         (f"{_SEAL}test_authors_of_very_many_posts_get_a_file_of_their_own",),
     ),
     Mutant(
