@@ -28,6 +28,13 @@ class Hole:
         return self.to_us - max(self.from_us, horizon_us) > self.limit_us
 
 
+@dataclass
+class Network:
+    """Whether the network's events come steadily, as connections before this one have found. Until one has, it is assumed."""
+
+    is_steady: bool = True
+
+
 class Continuity:
     """Holds back what lies behind a hole until it is known whether that is one, and a gap.
 
@@ -36,7 +43,15 @@ class Continuity:
     host has said that it begins later than it was asked to.
     """
 
-    def __init__(self, gap_seconds: float, horizon: Callable[[], int], *, is_outdated: bool = False) -> None:
+    def __init__(
+        self,
+        gap_seconds: float,
+        horizon: Callable[[], int],
+        *,
+        is_outdated: bool = False,
+        network: Network | None = None,
+    ) -> None:
+        self._network = network or Network()
         self.gap_us = int(gap_seconds * 1e6)
         self.last_us = 0
         self.hole: Hole | None = None
@@ -84,9 +99,11 @@ class Continuity:
         if not self.last_us:
             cause = GapCause.CURSOR_TOO_OLD if self.is_outdated else GapCause.REPLAY_STARTS_LATE
             return Hole(start_us, time_us, cause, 0 if self.is_outdated else self.gap_us)
-        if not self._flow.is_steady(self.gap_us):
-            return None
-        return Hole(start_us, time_us, GapCause.HOST_SKIPPED, self.gap_us)
+        if self._flow.is_young:
+            is_steady = self._network.is_steady and self._horizon() > 0
+        else:
+            is_steady = self._network.is_steady = self._flow.is_steady(self.gap_us)
+        return None if not is_steady else Hole(start_us, time_us, GapCause.HOST_SKIPPED, self.gap_us)
 
     def cross(self) -> None:
         """Go on behind the hole: `release` gives what was held back, and the stream begins anew there."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from buffer.errors import BufferError
-from core.clock import now_us, to_datetime
+from core.clock import to_datetime
 from core.metrics import Metrics
 from core.reasons import GapCause, HostFault
 from core.settings import Settings
@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 30.0
 WATCH_SECONDS = 0.1
-# An event younger than this is live.
-LIVE_SECONDS = 60.0
 # A host is judged by a window only if the reader was held up for less than this share of it.
 BLOCKED_SHARE = 0.1
 
@@ -167,7 +165,12 @@ class Follower:
             self._metrics,
             host,
             wire,
-            Continuity(settings.gap_seconds, lambda: self._flusher.horizon_us(host), is_outdated=is_outdated),
+            Continuity(
+                settings.gap_seconds,
+                lambda: self._flusher.horizon_us(host),
+                is_outdated=is_outdated,
+                network=self._hosts.network,
+            ),
             lambda hole: self._gaps.judge(url, hole),
             None if dictionary is None else Inflater(dictionary, settings.max_frame_mb * 1_000_000, host),
         )
@@ -218,8 +221,9 @@ class Follower:
     async def _watch(self, url: str, session: Session) -> None:
         """Raise HostError once the host is silent, or serves less than others would."""
         settings, self._counted = self._settings, 0
-        began, received, blocked, was_live = time.monotonic(), 0, 0.0, False
-        # Where the last two windows began.
+        began, received, blocked = time.monotonic(), 0, 0.0
+        began_us = 0
+        # From where on the last two windows may lack events.
         first_us = second_us = self._flusher.newest_cursor_us() or self._flusher.start_us()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
@@ -232,14 +236,13 @@ class Follower:
                 )
             if (seconds := now - began) < settings.host_slow_seconds:
                 continue
-            live = now_us() - session.last_us < LIVE_SECONDS * 1e6
             events, held_up = session.received - received, session.blocked_seconds - blocked
-            began, received, blocked = now, session.received, session.blocked_seconds
+            # Nothing is learned from the first window, whose events may begin anywhere.
+            went_on = (session.last_us - began_us) / 1e6 if began_us else 0.0
+            began, received, blocked, began_us = now, session.received, session.blocked_seconds, session.last_us
             if held_up >= BLOCKED_SHARE * seconds:
                 continue
-            # A window in which it caught up says nothing of the usual rate.
-            live, was_live = live and was_live, live
-            slow = self._hosts.usual.is_slow(url, events, seconds, live=live)
+            slow = self._hosts.usual.is_slow(url, events, seconds, went_on)
             if slow and self._hosts.others(url):
                 self._hosts.distrust = Distrust(url, first_us, session.last_us)
                 raise HostError(

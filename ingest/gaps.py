@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import deque
 
 from core.clock import to_datetime
 from core.reasons import HostFault
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
 # Two hosts' holes that end this close to each other are the same one.
 SAME_US = 1_000_000
+NOTED_KEPT = 16
 # Hosts that answer differently each time are not asked for ever.
 MOVES_A_HOST = 4
 
@@ -32,6 +34,8 @@ class Gaps:
     """Judges holes; shared by all connections."""
 
     def __init__(self, settings: Settings, hosts: Hosts, flusher: Flusher) -> None:
+        # What was noted last, without the hosts' clocks; the flushes that bring it may be under way.
+        self.noted: deque[tuple[int, int]] = deque(maxlen=NOTED_KEPT)
         self._hosts = hosts
         self._flusher = flusher
         # A connection that is read beside may be about to come back.
@@ -55,7 +59,12 @@ class Gaps:
                 break
             await asyncio.sleep(POLL_SECONDS)
         start_us = max(hole.from_us, horizon_us)
+        lag_us = self._flusher.clocks.lag_us(host)
+        start, end = start_us - lag_us, hole.to_us - lag_us
+        if any(first - SAME_US <= start and end <= last + SAME_US for first, last in self.noted):
+            return None
         self._leave_for_another(url, start_us, hole.to_us)
+        self.noted.append((start, end))
         log.error("no host serves %s to %s: a gap (%s)", _shown(start_us), _shown(hole.to_us), hole.cause.value)
         return start_us - self._margin_us, hole.to_us + self._margin_us
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from core.settings import Settings
 from core.watermark import Cursor
 from ingest.compression import Dictionary
+from ingest.continuity import Network
 from ingest.flusher import Flusher
 from ingest.frames import WireName
 from ingest.jetstream import host_name, wire_of_path
@@ -57,6 +58,7 @@ class Hosts:
         self.sessions: dict[str, Session] = {}
         self.trial = Trial()
         self.distrust: Distrust | None = None
+        self.network = Network()
         self.usual = UsualRate(settings.host_slow_share, frozenset(self.urls))
         # By host: the wire that it was found to speak, and its dictionary.
         self.wires: dict[str, WireName] = {}

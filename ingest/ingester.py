@@ -36,9 +36,9 @@ class Ingester:
         self._stopping = asyncio.Event()
         self._flusher = Flusher(settings, buffer, metrics, self._stopping)
         self._hosts = Hosts(settings, self._flusher)
-        gaps = Gaps(settings, self._hosts, self._flusher)
+        self._gaps = Gaps(settings, self._hosts, self._flusher)
         self._followers = [
-            Follower(settings, self._flusher, metrics, self._hosts, gaps, self._stopping)
+            Follower(settings, self._flusher, metrics, self._hosts, self._gaps, self._stopping)
             for _ in range(self._hosts.compared)
         ]
         self._started_at = time.monotonic()
@@ -83,6 +83,7 @@ class Ingester:
     async def _resume(self) -> None:
         source = await asyncio.to_thread(self._flusher.resume)
         self._hosts.trial = Trial()
+        self._gaps.noted.clear()
         log.info("continuing from %s at flush %d", source, self._flusher.number)
 
     async def _follow_all(self) -> None:

@@ -24,17 +24,21 @@ class Flow:
         while len(self._marks) > 2 and self._total - self._marks[1][1] >= STEADY_EVENTS:
             self._marks.popleft()
 
+    @property
+    def is_young(self) -> bool:
+        """Whether there are too few events to tell."""
+        return not self._marks or self._total - self._marks[0][1] < STEADY_EVENTS
+
     def is_steady(self, pause_us: int) -> bool:
         """Whether a pause of `pause_us` between two events cannot be chance."""
-        if not self._marks:
+        if self.is_young:
             return False
         first_us, before = self._marks[0]
-        events = self._total - before
-        return events >= STEADY_EVENTS and (self._marks[-1][0] - first_us) * STEADY_EVENTS <= pause_us * events
+        return (self._marks[-1][0] - first_us) * STEADY_EVENTS <= pause_us * (self._total - before)
 
 
 class UsualRate:
-    """The network's events a second, learned from hosts that are followed live; `per_second` is None until then.
+    """The network's events a second of their own time, learned from what hosts serve; `per_second` is None until then.
 
     A host below `share` of it is slow. Once every host is, the network itself has become slower, and its rate is learned anew.
     """
@@ -45,14 +49,17 @@ class UsualRate:
         self._hosts = hosts
         self._no_better: set[str] = set()
 
-    def is_slow(self, host: str, events: int, seconds: float, *, live: bool) -> bool:
-        """Judge `events` that `host` served in `seconds`, during which it alone set the pace; learn from them if it is live."""
+    def is_slow(self, host: str, events: int, seconds: float, event_seconds: float) -> bool:
+        """Judge `events` that `host` served in `seconds`, during which it alone set the pace, and learn from them.
+
+        `event_seconds`: how far their times went on meanwhile, which is more while the stream catches up.
+        """
         least = self._share * (self.per_second or 0.0) * seconds
         if events < least and least >= JUDGED_EVENTS:
             self.no_better(host)
             return self.per_second is not None
-        if live:
-            rate = events / seconds
+        if event_seconds >= seconds / 2:
+            rate = events / event_seconds
             self.per_second = rate if self.per_second is None else (1 - WEIGHT) * self.per_second + WEIGHT * rate
             self._no_better.clear()
         return False

@@ -62,7 +62,7 @@ class Run:
     async def stop(self) -> None:
         """Stop it, and wait until it has."""
         self.ingester.stop()
-        await asyncio.wait_for(self.task, 20)
+        await asyncio.wait_for(self.task, 60)
 
 
 @contextlib.asynccontextmanager
@@ -75,7 +75,7 @@ async def running(settings: Settings, buffer: Buffer) -> AsyncIterator[Run]:
         await run.stop()
 
 
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait until `condition` holds; TimeoutError after `seconds`."""
     async with asyncio.timeout(seconds):
         while not condition():

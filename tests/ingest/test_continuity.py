@@ -3,7 +3,7 @@
 import pytest
 
 from core.reasons import GapCause
-from ingest.continuity import CONFIRMING_EVENTS, Continuity, Hole
+from ingest.continuity import CONFIRMING_EVENTS, Continuity, Hole, Network
 from ingest.frames import Routed
 
 SECOND_US = 1_000_000
@@ -74,6 +74,14 @@ def test_a_sparse_stream_has_no_holes() -> None:
     for number in range(1, 50):
         assert admitted(continuity, number * 20)
         continuity.note(1, number * 20 * SECOND_US)
+
+
+@pytest.mark.parametrize("is_steady", [True, False])
+def test_a_young_connection_is_judged_by_those_before_it(is_steady: bool) -> None:
+    continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US, network=Network(is_steady))
+    assert admitted(continuity, 100)
+    continuity.note(1, 100 * SECOND_US)
+    assert admitted(continuity, 111) is not is_steady
 
 
 def test_a_first_run_has_no_hole_before_it() -> None:

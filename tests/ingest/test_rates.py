@@ -13,8 +13,10 @@ def test_a_stream_is_steady_once_a_pause_cannot_be_chance() -> None:
     flow.note(0, 0)
     for number in range(1, 30):
         flow.note(1, number * SECOND_US)
-    assert not flow.is_steady(60 * SECOND_US)  # 29 events
+    assert flow.is_young  # 29 events
+    assert not flow.is_steady(60 * SECOND_US)
     flow.note(1, 30 * SECOND_US)
+    assert not flow.is_young
     assert flow.is_steady(60 * SECOND_US)
     assert not flow.is_steady(29 * SECOND_US)
 
@@ -29,44 +31,46 @@ def test_a_stream_that_becomes_sparse_is_no_longer_steady() -> None:
     assert not flow.is_steady(60 * SECOND_US)
 
 
-def test_a_host_is_slow_below_its_share_of_what_was_learned_live() -> None:
+def test_a_host_is_slow_below_its_share_of_what_was_learned() -> None:
     usual = UsualRate(0.3, HOSTS)
-    assert not usual.is_slow("a", 10, 100, live=False)
+    # Its times do not go on: an idle host, or one that repeats itself.
+    assert not usual.is_slow("a", 10, 100, 49)
     assert usual.per_second is None
-    assert not usual.is_slow("a", 60_000, 100, live=True)
+    # Catching up: a thousand seconds in a hundred.
+    assert not usual.is_slow("a", 600_000, 100, 1000)
     assert usual.per_second == 600
-    assert not usual.is_slow("a", 18_000, 100, live=False)
-    assert usual.is_slow("a", 17_999, 100, live=True)
+    assert not usual.is_slow("a", 18_000, 100, 0)
+    assert usual.is_slow("a", 17_999, 100, 100)
     assert usual.per_second == 600
     # It follows the network's day slowly.
-    assert not usual.is_slow("b", 40_000, 100, live=True)
+    assert not usual.is_slow("b", 40_000, 100, 100)
     assert usual.per_second == 0.8 * 600 + 0.2 * 400
 
 
 def test_once_every_host_is_slow_the_usual_rate_is_learned_anew() -> None:
     usual = UsualRate(0.3, HOSTS)
-    usual.is_slow("a", 60_000, 100, live=True)
-    assert usual.is_slow("a", 1_000, 100, live=True)
-    assert not usual.is_slow("b", 1_000, 100, live=True)
+    usual.is_slow("a", 60_000, 100, 100)
+    assert usual.is_slow("a", 1_000, 100, 100)
+    assert not usual.is_slow("b", 1_000, 100, 100)
     assert usual.per_second is None
-    assert not usual.is_slow("b", 1_000, 100, live=True)
+    assert not usual.is_slow("b", 1_000, 100, 100)
     assert usual.per_second == 10
 
 
 def test_a_host_that_cannot_be_had_is_no_better_than_a_slow_one() -> None:
     usual = UsualRate(0.3, HOSTS)
-    usual.is_slow("a", 60_000, 100, live=True)
+    usual.is_slow("a", 60_000, 100, 100)
     usual.no_better("b")
-    assert not usual.is_slow("a", 1_000, 100, live=True)
+    assert not usual.is_slow("a", 1_000, 100, 100)
 
 
 def test_few_events_say_nothing_and_a_share_of_zero_switches_it_off() -> None:
     usual = UsualRate(0.3, HOSTS)
-    usual.is_slow("a", 60, 100, live=True)
-    assert not usual.is_slow("a", 0, 100, live=True)
+    usual.is_slow("a", 60, 100, 100)
+    assert not usual.is_slow("a", 0, 100, 100)
     off = UsualRate(0, HOSTS)
-    off.is_slow("a", 60_000, 100, live=True)
-    assert not off.is_slow("a", 0, 100, live=True)
+    off.is_slow("a", 60_000, 100, 100)
+    assert not off.is_slow("a", 0, 100, 100)
 
 
 def frame(made_us: int) -> bytes:
