@@ -117,17 +117,9 @@ def _host(world: World, fault: str, host: str, seconds: str) -> None:
 
 
 def _disk_full(world: World, argument: str) -> None:
-    if not world.has_small_disk:
-        return
-    filler = world.home / "filler"
-
-    def make_room() -> None:
-        filler.unlink(missing_ok=True)
-
-    with suppress(OSError), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1 << 16))
-    world.undo_in(float(argument), make_room)
+    if world.disk.is_mounted:
+        world.disk.fill()
+        world.undo_in(float(argument), world.disk.make_room)
 
 
 def _power_loss(world: World, argument: str) -> None:

@@ -159,13 +159,18 @@ class RedisProcess:
 class SimulatorProcess:
     """The simulator: hosts on consecutive ports, with faults, and a ledger."""
 
-    def __init__(self, arguments: list[str], hosts: int, folder: Path) -> None:
+    def __init__(self, hosts: int, folder: Path) -> None:
         self.ports = [first + host for first in [free_ports(hosts)] for host in range(hosts)]
         self.ledger = folder / "ledger.jsonl"
         self._log = folder / "logs" / "simulator.log"
-        self._arguments = ["simulator", "--port", str(self.ports[0]), "--hosts", str(hosts), *arguments]
+        self._arguments = ["simulator", "--port", str(self.ports[0]), "--hosts", str(hosts)]
         self._arguments += ["--ledger", str(self.ledger), "--faults"]
         self.child: Child | None = None
+
+    def begin(self, options: list[str]) -> None:
+        """Start it with more options, which every later start has too."""
+        self._arguments += options
+        self.start()
 
     def start(self) -> None:
         """Start it and wait until every host answers; a second start continues the timeline."""

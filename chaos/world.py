@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,13 +11,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from chaos.disk import SmallDisk
 from chaos.errors import HarnessError, PipelineError
 from chaos.plan import LIVE_SECONDS, Plan
 from chaos.processes import POLL_SECONDS, ROOT, Child, RedisProcess, SimulatorProcess, bare_environment, start
 from core.clock import OFFSET_VARIABLE, to_datetime
 from core.files import LOG_VARIABLE
 
-DISK_MB = 48
 ACCOUNTS = 300
 COMMANDS = {
     "ingest": ["cli", "ingest"],
@@ -62,20 +61,29 @@ class World:
         self.running: dict[str, list[Child]] = {kind: [] for kind in COMMANDS}
         self._due = {"ingest": 0.0, "drain": 1.0, "seal": 2.0}
         self._undo: list[tuple[float, Callable[[], None]]] = []
-        self._mounted = False
+        self.disk = SmallDisk(self.home)
         self._settling = False
         self.fsync_log = folder / "fsync.jsonl"
         self.clock_file = folder / "clock"
         self.epoch_us = 0
+        self.redis = RedisProcess(folder / "redis")
+        self.simulator = SimulatorProcess(plan.hosts, folder)
         self._began = 0.0
 
     def __enter__(self) -> "World":
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         for path in (self.home, self.logs):
             path.mkdir(parents=True)
         self.clock_file.write_text("0")
-        if self.plan.small_disk:
-            self._mount()
-        self.redis = RedisProcess(self.folder / "redis")
+        if self.plan.small_disk and (reason := self.disk.mount()):
+            self.refused.append(f"disk-full: {reason}")
         self.redis.start()
         # Live events begin when the simulator is ready for them, also on a machine that is busy with something else.
         seconds = START_SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
@@ -95,9 +103,7 @@ class World:
             "--clock-offsets": ",".join(f"{offset:g}" for offset in plan.clock_offsets),
         }
         words = [f"{name}={value}" for name, value in options.items()]
-        self.simulator = SimulatorProcess(words, plan.hosts, self.folder)
-        self.simulator.start()
-        return self
+        self.simulator.begin(words)
 
     def __exit__(self, *error: object) -> None:
         for children in self.running.values():
@@ -106,28 +112,7 @@ class World:
                 child.process.wait()
         self.simulator.kill()
         self.redis.kill()
-        if self._mounted:
-            kept = self.folder / "kept"
-            shutil.copytree(self.home, kept, ignore=shutil.ignore_patterns("filler"))
-            subprocess.run(["umount", str(self.home)], check=True)
-            self.home.rmdir()
-            kept.rename(self.home)
-
-    def _mount(self) -> None:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(self.home)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError as error:
-            self.refused.append(f"disk-full: no small disk can be mounted ({error})")
-            return
-        self._mounted = done.returncode == 0
-        if not self._mounted:
-            self.refused.append(f"disk-full: no small disk can be mounted ({done.stderr.strip()})")
-
-    @property
-    def has_small_disk(self) -> bool:
-        """Whether the state lies on a disk of its own."""
-        return self._mounted
+        self.disk.unmount()
 
     @property
     def elapsed(self) -> float:
