@@ -30,10 +30,7 @@ class Selection:
 def select_new(connection: duckdb.DuckDBPyConnection, store: Store, parsed: Parsed, margin_us: int) -> Selection:
     """The rows of `parsed` that the lake does not have yet, sorted by event time."""
     table, relation = parsed.table, parsed.relation
-    hours = connection.execute(
-        "SELECT min(epoch_us(event_at)), max(epoch_us(event_at)), count(*) "
-        f"FROM {relation} WHERE reject_reason IS NULL GROUP BY epoch_us(event_at) // {HOUR_US}"
-    ).fetchall()
+    hours = _hours_of(connection, f"{relation} WHERE reject_reason IS NULL")
     total = sum(count for _, _, count in hours)
     if total == 0:
         return Selection(table.schema.empty_table(), 0)
@@ -57,6 +54,24 @@ def select_new(connection: duckdb.DuckDBPyConnection, store: Store, parsed: Pars
     rows = connection.execute(statement).to_arrow_table()
     rows = rows.cast(table.schema)
     return Selection(rows, total - rows.num_rows)
+
+
+def read_stored(connection: duckdb.DuckDBPyConnection, store: Store, parsed: Parsed, margin_us: int) -> None:
+    """Read all that the rows of `parsed` are compared with. Raises duckdb.Error where a stored file cannot be read."""
+    table = parsed.table
+    # What has no end of time is at fault itself, and near no file.
+    hours = _hours_of(connection, f"{parsed.relation} WHERE reject_reason IS NULL AND isfinite(event_at)")
+    near = _near(store.files(table.name), [(low, high) for low, high, _ in hours], margin_us)
+    columns = ", ".join(f'"{name}"' for name in dict.fromkeys((*table.key, "event_at")))
+    connection.execute(f"SELECT max(hash({columns})) FROM {scan(table, near)}")
+
+
+def _hours_of(connection: duckdb.DuckDBPyConnection, rows: str) -> list[tuple[int, int, int]]:
+    """Of each hour that `rows` have: their first and last time, microseconds since 1970, and how many they are."""
+    return connection.execute(
+        "SELECT min(epoch_us(event_at)), max(epoch_us(event_at)), count(*) "
+        f"FROM {rows} GROUP BY epoch_us(event_at) // {HOUR_US}"
+    ).fetchall()
 
 
 def _hours(numbers: Iterable[int]) -> str:

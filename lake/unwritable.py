@@ -2,6 +2,7 @@
 
 Whether some rows can be written is tried on a scratch table of the same schema under BLUELAKE_HOME/tmp. A cause that is not in
 the data (a full disk, no memory) fails there for any row, also for one that is known to be good; then no row is at fault.
+Nor is one where a stored file that the rows are compared with is broken: those are read first, by themselves.
 """
 
 import shutil
@@ -15,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from core.settings import Settings
-from lake.dedupe import select_new
+from lake.dedupe import read_stored, select_new
 from lake.errors import RefusedError
 from lake.parse import Parsed
 from lake.store import Store
@@ -40,8 +41,9 @@ def find_unwritable(
 ) -> list[int]:
     """The ordinals of those rows of `parsed` that cannot be written; none where the cause is not in the data.
 
-    Raises what is no matter of data, such as OSError.
+    Raises what is no matter of data, such as OSError, or DuckDB's error about a stored file that cannot be read.
     """
+    read_stored(connection, store, parsed, margin_us)
     found = connection.execute(
         f"SELECT ordinal FROM {parsed.relation} WHERE reject_reason IS NULL ORDER BY ordinal"
     ).fetchall()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,8 +15,9 @@ import lake.store as store_module
 from buffer.client import Buffer
 from core.settings import Settings
 from lake.drain import drain
-from lake.errors import RefusedError
+from lake.errors import ParseError, RefusedError
 from lake.relations import sql_template
+from lake.store import Store
 from tests.conftest import NOON_US, commit_frame, tid
 from tests.lake.feed import feed, rows, values
 from tests.lake.test_drain import Killed, kill_at
@@ -135,6 +137,22 @@ def test_a_disk_that_fills_up_under_the_search_makes_no_row_a_reject(
             drain(settings)
     drain(settings)
     assert values(settings, "SELECT count(*) FROM rejects_all") == [1]
+
+
+def test_a_stored_file_that_is_broken_makes_no_row_a_reject(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, [commit_frame(rkey="3kstored")])
+    drain(settings)
+    (stored,) = Store(settings.lake_dir).files("likes")
+    file = Path(stored.path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-6] + bytes(6))
+    feed(buffer, GOOD)
+    with pytest.raises(ParseError, match="DuckDB cannot work on the batch"):
+        drain(settings)
+    file.write_bytes(whole)
+    assert values(settings, "SELECT count(*) FROM rejects_all") == [0]
+    drain(settings)
+    assert values(settings, "SELECT count(*) FROM likes_all") == [1 + len(GOOD)]
 
 
 @pytest.mark.parametrize("digit", "cdefghijz")
