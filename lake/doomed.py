@@ -67,8 +67,9 @@ def read_state(folder: Path) -> State:
 class Doomed:
     """The list of doomed rows of one lake, on one DuckDB connection."""
 
-    def __init__(self, folder: Path, store: Store, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, folder: Path, store: Store, connection: duckdb.DuckDBPyConnection, margin_us: int) -> None:
         self._folder = folder
+        self._margin_us = margin_us
         self._store = store
         self._connection = connection
         self.state = read_state(folder)
@@ -77,7 +78,7 @@ class Doomed:
     def look(self) -> None:
         """Find the rows that deletes and accounts which came since the last look remove, and note them durably."""
         for deletes, accounts in self._slices():
-            gone = gone_accounts(self._store)
+            gone = gone_accounts(self._store, self._margin_us)
             files = [file for group in (deletes, accounts) for hour in group.values() for file in hour]
             log.info("looking for what %d files of deletes and account events remove", len(files))
             self._connection.execute(sql_template("purge_fresh_deletes").format(deletes=scan(DELETES, _flat(deletes))))
@@ -98,7 +99,10 @@ class Doomed:
         """The condition, after a WHERE, that keeps the rows `r` of `hour` that are not doomed."""
         self._connection.execute(
             sql_template("purge_select").format(
-                doomed=self._relation(), table=quote(hour.table), hour=quote(hour.hour), gone=gone_accounts(self._store)
+                doomed=self._relation(),
+                table=quote(hour.table),
+                hour=quote(hour.hour),
+                gone=gone_accounts(self._store, self._margin_us),
             )
         )
         return sql_template("purge_listed")

@@ -95,7 +95,8 @@ def _purge(
         return 0, 0, ()
     connection = connect(settings)
     try:
-        doomed = Doomed(settings.maintenance_dir, store, connection)
+        margin_us = int(settings.dedupe_margin_seconds * 1e6)
+        doomed = Doomed(settings.maintenance_dir, store, connection, margin_us)
         doomed.look()
         sealer = Sealer(settings, store, connection)
         turn = _turn(settings, store, doomed.hours(), to_us(now))

@@ -20,14 +20,15 @@ def purges(settings: Settings, table: Table) -> bool:
 def kept(store: Store, table: Table, start_us: int, margin_us: int) -> str:
     """The condition, after a WHERE, that keeps the rows `r` of `table` with event_at >= start_us that are not purged.
 
-    `margin_us`: how much older than its record a delete may seem, since hosts' clocks lie apart.
+    `margin_us`: how much older than its record a delete may seem, or the deletion of its account, since hosts' clocks lie
+    apart.
     """
     deletes = between(store.files(DELETES.name), start_us - margin_us, END_US)
     return sql_template("purge_kept").format(
-        deletes=scan(DELETES, deletes), collection=quote(table.collection or ""), gone=gone_accounts(store)
+        deletes=scan(DELETES, deletes), collection=quote(table.collection or ""), gone=gone_accounts(store, margin_us)
     )
 
 
-def gone_accounts(store: Store) -> str:
-    """A relation of the DIDs of deleted accounts."""
-    return sql_template("purge_gone_accounts").format(accounts=all_rows(store, ACCOUNTS.name))
+def gone_accounts(store: Store, margin_us: int) -> str:
+    """A relation of the deleted accounts: `did`, and `last_at`, up to which event_at their records went with them."""
+    return sql_template("purge_gone_accounts").format(accounts=all_rows(store, ACCOUNTS.name), margin_us=margin_us)

@@ -28,11 +28,12 @@ from lake.gaps import Gap, close_gaps
 from lake.lines import Lines, read_lines
 from lake.locks import exclusive
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
+from lake.purge import gone_accounts
 from lake.recordings import HOST, Piece, Place, Recording
 from lake.rejects import select_new_rejects
 from lake.relations import END_US, between, quote, scan, sql_template
 from lake.store import Store
-from lake.tables import DELETES, RECORD_TABLES, REJECTS, TABLES, Table
+from lake.tables import DELETES, RECORD_TABLES, REJECTS, Table
 from lake.unwritable import DATA_ERRORS, find_unwritable
 
 log = logging.getLogger(__name__)
@@ -48,8 +49,8 @@ _ALL_US = 100 * 365 * 86_400_000_000
 
 @dataclass
 class Replayed:
-    """What a replay did. `rows_by_table`: new rows. `withdrawn`: rows left out since a later delete covers them, or their
-    account is deleted. `closed`: gaps that it closed, wholly or in part."""
+    """What a replay did. `rows_by_table`: new rows. `withdrawn`: rows left out since a later delete covers them, or
+    they went with their account. `closed`: gaps that it closed, wholly or in part."""
 
     frames: int = 0
     rows_by_table: Counter[str] = field(default_factory=Counter)
@@ -174,9 +175,7 @@ class Replay:
             rows="new_rows",
             deletes=scan(DELETES, deletes),
             collection=quote(table.collection or ""),
-            gone=sql_template("purge_gone_accounts").format(
-                accounts=scan(TABLES["accounts"], self._store.files("accounts"))
-            ),
+            gone=gone_accounts(self._store, int(self._settings.dedupe_margin_seconds * 1e6)),
         )
         kept = self._connection.execute(statement).to_arrow_table().cast(table.schema)
         self._connection.unregister("new_rows")

@@ -6,4 +6,4 @@ JOIN fresh_deletes AS d ON d.did = r.did AND d.rkey = r.rkey AND d.collection = 
 UNION ALL
 SELECT {table}, year || '-' || month || '-' || day || 'T' || hour, r.did, r.rkey, r.rev, g.since, true
 FROM {rows} AS r
-JOIN fresh_gone AS g ON g.did = r.did
+JOIN fresh_gone AS g ON g.did = r.did AND r.event_at <= g.last_at

@@ -1,6 +1,7 @@
 -- Deleted accounts of which there is an event that no maintenance has looked at.
 CREATE OR REPLACE TABLE fresh_gone AS
-SELECT did, max(event_at) AS since
+SELECT did, max(a.event_at) AS since, any_value(g.last_at) AS last_at
 FROM {accounts} AS a
-WHERE kind = 'account' AND did IN (SELECT did FROM {gone} AS g)
+JOIN {gone} AS g USING (did)
+WHERE kind = 'account'
 GROUP BY did

@@ -119,6 +119,13 @@ def test_only_records_of_deleted_accounts_go_with_them(buffer: Buffer, settings:
     assert values(settings, "SELECT did FROM posts") == [back]
 
 
+def test_records_that_came_after_their_account_was_deleted_stay(buffer: Buffer, settings: Settings) -> None:
+    sealed(buffer, settings, [post(DIDS[1], "3kold", time_us=NOON_US - HOUR_US // 2), post(DIDS[1], "3knew", rev=5)])
+    drained(buffer, settings, [status(DIDS[1], "deleted", seq=2, at="2026-07-04T11:40:00Z")])
+    assert maintain(settings, LATER).rows == 1
+    assert keys(settings, "posts") == ["3knew"]
+
+
 def test_a_reset_of_a_repository_hides_and_purges_nothing(buffer: Buffer, settings: Settings) -> None:
     sealed(buffer, settings, [like(DIDS[0], "3ka")])
     frame = delete(DIDS[0], "*", rev=9, collection="*").replace(b'"kind":"commit"', b'"kind":"sync"')

@@ -197,7 +197,7 @@ def test_what_a_later_delete_covers_does_not_come_back(tmp_path: Path, buffer: B
         [
             commit_frame(rkey="3ka", operation="delete", rev=5, time_us=NOON_US + 30 * HOUR_US),
             commit_frame(POST, rkey="3kb", operation="delete", rev=5),
-            account(gone, False, seq=1, status="deleted"),
+            account(gone, False, seq=1, status="deleted", at="2026-07-04T11:55:00Z"),
             account(taken_down, False, seq=1, status="takendown"),
         ],
     )
@@ -208,6 +208,8 @@ def test_what_a_later_delete_covers_does_not_come_back(tmp_path: Path, buffer: B
         commit_frame(rkey="3kb", rev=1),
         commit_frame(rkey="3kc", did=gone),
         commit_frame(rkey="3kd", did=taken_down),
+        # Long after the account was deleted: it is back, and word of that may come with the next recording.
+        commit_frame(rkey="3ke", did=gone, time_us=NOON_US + HOUR_US),
     ]
     result = run(settings, record(tmp_path / "frames", recorded))
     assert result.withdrawn == 2
@@ -215,6 +217,7 @@ def test_what_a_later_delete_covers_does_not_come_back(tmp_path: Path, buffer: B
         {"rkey": "3ka", "rev": 6},
         {"rkey": "3kb", "rev": 1},
         {"rkey": "3kd", "rev": 1000},
+        {"rkey": "3ke", "rev": 1000},
     ]
 
 

@@ -193,8 +193,21 @@ def test_deleted_records_and_deleted_accounts_leave_the_files(buffer: Buffer, se
     assert sorted(values(settings, "SELECT did || rkey || text FROM posts")) == current
 
 
-def status(did: str, state: str, *, seq: int) -> bytes:
-    frame = account(did, False, seq=seq)
+def test_what_came_after_an_account_was_deleted_waits_for_word_that_it_is_back(
+    buffer: Buffer, settings: Settings
+) -> None:
+    """A drain that was killed, or a gap, kept that word back."""
+    drained(buffer, settings, [post(DIDS[0], "3kold", time_us=NOON_US - HOUR_US // 2), post(DIDS[0], "3knew", rev=5)])
+    drained(buffer, settings, [status(DIDS[0], "deleted", seq=1, at="2026-07-04T11:40:00Z")])
+    seal(settings, LATER)
+    assert values(settings, "SELECT rkey FROM posts_all") == ["3knew"]
+    assert values(settings, "SELECT rkey FROM posts") == []
+    drained(buffer, settings, [account(DIDS[0], True, seq=2, at="2026-07-04T11:50:00Z")])
+    assert values(settings, "SELECT rkey FROM posts") == ["3knew"]
+
+
+def status(did: str, state: str, *, seq: int, at: str = "2026-07-04T12:00:00Z") -> bytes:
+    frame = account(did, False, seq=seq, at=at)
     return frame.replace(b'"active": false', b'"active": false, "status": "%s"' % state.encode())
 
 
