@@ -53,6 +53,8 @@ class Flusher:
         self.clocks = Clocks()
         self._reached: dict[str, int] = {}
         self.is_stuck = False
+        # Once: hosts that cannot be had at first must not move it on.
+        self._start_us = parse_start(settings.jetstream_start, datetime.now(UTC))
         self._unsure = False
         self._room_checked = 0.0
         self.writer = uuid.uuid4().hex
@@ -84,7 +86,7 @@ class Flusher:
 
     def start_us(self) -> int:
         """Where the very first run starts, microseconds since 1970."""
-        return parse_start(self._settings.jetstream_start, datetime.now(UTC))
+        return self._start_us
 
     def newest_cursor_us(self) -> int | None:
         """The furthest time that any host has been followed to, microseconds since 1970, and not beyond now.

@@ -14,6 +14,7 @@ from core.watermark import Cursor
 from ingest.frames import EARLIEST_US, QUEUE_OF_COLLECTION, WANTED_COLLECTIONS, Rejected, Routed, WireName, out_of_time
 
 PATH = "/subscribe"
+OPERATIONS = ("create", "update", "delete")
 
 
 class _Commit(msgspec.Struct, gc=False):
@@ -75,14 +76,9 @@ def asking(url: str, query: list[tuple[str, str]]) -> str:
 
 def diagnose(frame: bytes) -> RejectReason:
     """Why `frame` does not have the shape of an event."""
-    try:
-        decoded = msgspec.json.decode(frame)
-    except RecursionError:
-        return RejectReason.TOO_DEEP
-    except msgspec.DecodeError:
-        return diagnose_syntax(frame)
-    if not isinstance(decoded, dict):
-        return RejectReason.WRONG_TYPE
+    decoded = decoded_object(frame)
+    if isinstance(decoded, RejectReason):
+        return decoded
     kind, time_us = decoded.get("kind"), decoded.get("time_us")
     if kind is None or time_us is None:
         return RejectReason.MISSING_FIELD
@@ -91,6 +87,17 @@ def diagnose(frame: bytes) -> RejectReason:
     if kind not in ("commit", "identity", "account"):
         return RejectReason.UNKNOWN_KIND
     return diagnose_commit(decoded.get("commit"))
+
+
+def decoded_object(frame: bytes) -> dict[str, object] | RejectReason:
+    """The JSON object in `frame`, or why there is none."""
+    try:
+        decoded = msgspec.json.decode(frame)
+    except RecursionError:
+        return RejectReason.TOO_DEEP
+    except msgspec.DecodeError:
+        return diagnose_syntax(frame)
+    return decoded if isinstance(decoded, dict) else RejectReason.WRONG_TYPE
 
 
 def diagnose_commit(commit: object) -> RejectReason:
@@ -103,6 +110,3 @@ def diagnose_commit(commit: object) -> RejectReason:
     if not isinstance(operation, str) or not isinstance(collection, str):
         return RejectReason.WRONG_TYPE
     return RejectReason.UNKNOWN_OPERATION if operation not in OPERATIONS else RejectReason.WRONG_TYPE
-
-
-OPERATIONS = ("create", "update", "delete")

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from core.clock import to_us
-from core.reasons import RejectReason, diagnose_syntax
+from core.reasons import RejectReason
 from core.watermark import Cursor
 from ingest.frames import (
     EARLIEST_US,
@@ -24,7 +24,7 @@ from ingest.frames import (
     WireName,
     out_of_time,
 )
-from ingest.wire_v1 import asking, diagnose_commit
+from ingest.wire_v1 import asking, decoded_object, diagnose_commit
 
 LEXICON = "network.bsky.jetstream.subscribeEvents"
 PATH = f"/xrpc/{LEXICON}"
@@ -186,14 +186,9 @@ def _route_other(payload: _Payload, time_us: int) -> Routed | Rejected | Notice:
 
 def diagnose(frame: bytes) -> RejectReason:
     """Why `frame` is neither an event in its envelope nor an error frame."""
-    try:
-        decoded = msgspec.json.decode(frame)
-    except RecursionError:
-        return RejectReason.TOO_DEEP
-    except msgspec.DecodeError:
-        return diagnose_syntax(frame)
-    if not isinstance(decoded, dict):
-        return RejectReason.WRONG_TYPE
+    decoded = decoded_object(frame)
+    if isinstance(decoded, RejectReason):
+        return decoded
     kind, payload = decoded.get("$type"), decoded.get("payload")
     if kind is None or (kind == "message" and payload is None):
         return RejectReason.MISSING_FIELD
@@ -202,7 +197,8 @@ def diagnose(frame: bytes) -> RejectReason:
     if kind not in ("message", "error"):
         return RejectReason.UNKNOWN_KIND
     inner = payload.get("$type")
-    if inner is None or (isinstance(payload.get("sync"), dict) and "rev" not in payload["sync"]):
+    sync = payload.get("sync")
+    if inner is None or (isinstance(sync, dict) and "rev" not in sync):
         return RejectReason.MISSING_FIELD
     if not isinstance(inner, str):
         return RejectReason.WRONG_TYPE

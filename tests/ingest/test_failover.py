@@ -137,6 +137,17 @@ def test_a_gap_is_found_on_hosts_with_clocks_apart_by_more_than_a_gap(buffer: Bu
     asyncio.run(scenario())
 
 
+def test_hosts_that_are_away_at_first_do_not_move_the_start(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as away, jetstream_host() as host:
+            away.refusal = (503, "", {})
+            async with running(chosen(settings, away, host, jetstream_start="1h"), buffer):
+                await until(lambda: host.cursors)
+            assert host.cursors[0] == away.cursors[0]
+
+    asyncio.run(scenario())
+
+
 def test_a_single_silent_host_is_asked_again(buffer: Buffer, settings: Settings) -> None:
     async def scenario() -> None:
         async with jetstream_host() as host:
