@@ -60,5 +60,12 @@ def test_a_check_fails_only_if_something_is_wrong(tmp_path: Path) -> None:
     assert fails("test_small.py", tmp_path)
 
 
+def test_the_page_has_every_mutant_and_says_that_it_was_caught() -> None:
+    page = (ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| ([a-z-]+) \| ", page, re.MULTILINE)
+    assert [name for name in named if name != "mutant"] == [mutant.name for mutant in MUTANTS]
+    assert "not caught" not in page
+
+
 def test_a_mutant_that_was_not_caught_is_said_so() -> None:
     assert "**not caught**" in table([Result(MUTANTS[0], "", 1.0)])
