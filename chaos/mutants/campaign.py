@@ -128,9 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(ordered))
     missed = [result.mutant.name for result in ordered if not result.caught_by]
     print(f"{len(ordered) - len(missed)} of {len(ordered)} caught; not caught: {', '.join(missed) or 'none'}")
-    print(
-        f"without a mutant {len(used) - len(broken)} of {len(used)} checks pass; failing: {', '.join(broken) or 'none'}"
-    )
-    if given.write and not missed and not broken:
+    if not given.no_control:
+        passed = len(used) - len(broken)
+        print(f"without a mutant {passed} of {len(used)} checks pass; failing: {', '.join(broken) or 'none'}")
+    if given.write and not given.no_control and not missed and not broken:
         write_page(ordered)
     return 1 if missed or broken else 0
