@@ -40,6 +40,10 @@ class Clocks:
             samples.extend(found)
             self._lags[host] = median_low(samples)
 
+    def knows(self, host: str) -> bool:
+        """Whether the lag of `host` has been measured."""
+        return host in self._lags
+
     def lag_us(self, host: str) -> int:
         """The lag of `host`; as long as it is not known, the usual one."""
         if host in self._lags:

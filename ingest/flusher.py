@@ -99,10 +99,15 @@ class Flusher:
     def horizon_us(self, host: str) -> int:
         """Up to when everything is in Redis, or noted as a gap, whoever served it, by the clock of `host`.
 
-        Microseconds since 1970; 0: there is nothing yet.
+        Microseconds since 1970; 0: there is nothing yet. A host whose clock cannot be compared with that of `host` counts only
+        while nothing is known of either: better a hole too many than one too few.
         """
-        lag_us = self.clocks.lag_us
-        reached = [time_us - lag_us(other) + lag_us(host) for other, time_us in self._reached.items()]
+        clocks = self.clocks
+        reached = [
+            time_us - clocks.lag_us(other) + clocks.lag_us(host)
+            for other, time_us in self._reached.items()
+            if other == host or clocks.knows(other) or not clocks.knows(host)
+        ]
         return max(reached, default=0)
 
     @staticmethod

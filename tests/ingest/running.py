@@ -22,7 +22,7 @@ REWIND_SECONDS = 2
 def frames(first: int, count: int) -> list[bytes]:
     """`count` likes, a hundredth of a second apart, numbered from `first`."""
     return [
-        commit_frame(rkey=f"3k{number:05d}", rev=number, time_us=START_US + number * 10_000)
+        commit_frame(rkey=f"3k{number:05d}", rev=(START_US + number * 10_000) << 10, time_us=START_US + number * 10_000)
         for number in range(first, first + count)
     ]
 

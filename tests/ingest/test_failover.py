@@ -9,7 +9,7 @@ import redis as redis_client
 from buffer.client import Buffer
 from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
-from tests.conftest import RedisServer, commit_frame
+from tests.conftest import RedisServer
 from tests.ingest.jetstream_host import JetstreamHost, jetstream_host
 from tests.ingest.running import REWIND_SECONDS, START_US, Run, frames, held, notices, running, tuned, until
 
@@ -111,14 +111,6 @@ def test_a_host_that_serves_less_than_is_usual_is_left(buffer: Buffer, settings:
 
 
 def test_a_gap_is_found_on_hosts_with_clocks_apart_by_more_than_a_gap(buffer: Buffer, settings: Settings) -> None:
-    def live(first: int, count: int) -> list[bytes]:
-        return [
-            commit_frame(
-                rkey=f"3k{number:05d}", rev=(START_US + number * 10_000) << 10, time_us=START_US + number * 10_000
-            )
-            for number in range(first, first + count)
-        ]
-
     async def scenario() -> None:
         async with jetstream_host() as one, jetstream_host() as two:
             one.clock_us, two.clock_us = 2_500_000, -3_000_000
@@ -126,7 +118,7 @@ def test_a_gap_is_found_on_hosts_with_clocks_apart_by_more_than_a_gap(buffer: Bu
             tuning = chosen(settings, one, two).model_copy(update={"failover_rewind_seconds": 10})
             async with running(tuning, buffer) as run:
                 for host in (one, two):
-                    await host.give(*live(0, 2000))
+                    await host.give(*frames(0, 2000))
                 await until(lambda: rkeys(buffer) == expected(0, 1000) | expected(1400, 2000))
                 assert faults(run, "gap") >= 1
             (gap,) = notices(buffer, "gaps")
@@ -144,6 +136,25 @@ def test_hosts_that_are_away_at_first_do_not_move_the_start(buffer: Buffer, sett
             async with running(chosen(settings, away, host, jetstream_start="1h"), buffer):
                 await until(lambda: host.cursors)
             assert host.cursors[0] == away.cursors[0]
+
+    asyncio.run(scenario())
+
+
+def test_a_restart_right_before_a_gap_finds_it_though_the_other_hosts_clock_is_ahead(
+    buffer: Buffer, settings: Settings
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v2") as host:
+            await host.give(*frames(0, 2000))
+            host.withheld = [span(1000, 1400)]
+            # Both hosts were followed up to the gap; the one that is gone had a clock 3.5 s ahead.
+            first_us, last_us = span(1000, 1400)
+            cursors = {host.name: Cursor(first_us, host.seq(995)), "gone:1": Cursor(first_us + 3_500_000)}
+            write_watermark(settings.watermark_path, Watermark(3, 3, cursors))
+            async with running(chosen(settings, host), buffer):
+                await until(lambda: rkeys(buffer) >= expected(1400, 2000))
+            (gap,) = notices(buffer, "gaps")
+            assert gap["from_us"] <= first_us < last_us <= gap["to_us"]  # type: ignore[operator]
 
     asyncio.run(scenario())
 
