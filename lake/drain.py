@@ -198,6 +198,7 @@ class Drain:
         """Take over the counts of tables that are committed already, by a killed run or an attempt that was given up."""
         for name, flush in committed.items():
             if flush > watermark:
+                self._store.make_durable(name)
                 for counts in self._store.commit_counts(name, watermark):
                     batch.add(name, counts)
 

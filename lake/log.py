@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+from deltalake import DeltaTable
 from pyarrow import parquet
 
 from core.files import fsync_path
@@ -107,6 +108,13 @@ def settle(table: Path, durable: int, version: int) -> int:
     live = [file for file in (table / unquote(add["path"]) for add in added) if file.exists()]
     fsync_commits(table, fresh, live)
     return version
+
+
+def sum_up(table: Path, version: int) -> None:
+    """Sum the log of `table` up to `version`, which is on the disk, up in a checkpoint there. Raises DeltaError, OSError."""
+    if not any(path.is_file() for path in (table / "_delta_log").glob(f"{version:020d}.checkpoint*")):
+        DeltaTable(str(table), version=version).create_checkpoint()
+    settle(table, version - 1, version)
 
 
 def added_by(entry: Path) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ from core.crash import crash_point
 from core.files import fsync_path
 from lake.actions import add_action, writer_properties
 from lake.errors import CommitError, CorruptLogError, RefusedError
-from lake.log import added_by, check_log, recover, settle
+from lake.log import added_by, check_log, recover, settle, sum_up
 from lake.rewrite import NewFile
 from lake.tables import HOUR_PARTITION, TABLES, Table
 
@@ -54,12 +54,14 @@ _FILE_FACTS = frozenset(
         *(f"{bound}.{name}" for name in _BOUNDED for bound in ("min", "max")),
     ]
 )
+CHECKPOINT_INTERVAL = 100
 _TABLE_CONFIGURATION = {
     "delta.logRetentionDuration": "interval 7 days",
-    "delta.checkpointInterval": "100",
+    "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
 }
-# Old entries go in the maintenance, once the checkpoint that sums them up is on the disk.
-_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+# A hook that fails would make a commit that stands look like one that failed. Checkpoints are written once it is on the
+# disk; old entries go in the maintenance.
+_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ class Store:
         """Commit `rows` as everything up to flush number `flush`, and bring it to the disk.
 
         For another `application` than the drain, `flush` is a number of its own, and does not touch the drain's.
-        Returns None, and writes nothing, if `flush` or a later one is already committed. `counts` goes into the commit's
+        Returns None, and appends nothing, if `flush` or a later one is already committed. `counts` goes into the commit's
         metadata. A conflict with another writer is tried again from a fresh snapshot. Raises CommitError (RefusedError
         where delta-rs refuses the rows), OSError.
         """
@@ -200,6 +202,7 @@ class Store:
         for attempt in range(COMMIT_ATTEMPTS):
             delta = DeltaTable(str(path))
             if (delta.transaction_version(application) or 0) >= flush:
+                self.make_durable(table.name)
                 return None
             try:
                 write_deltalake(
@@ -258,10 +261,20 @@ class Store:
             return self._settle(table, version)
         raise CommitError(f"{table.name}: overtaken by other commits {REPLACE_ATTEMPTS} times")
 
+    def make_durable(self, name: str) -> None:
+        """Bring to the disk all that the log of table `name` holds: whoever committed it may have failed before it was there."""
+        self._durable[name] = settle(self.root / name, self._durable.get(name, -1), self.table(name).version())
+
     def _settle(self, table: Table, version: int) -> Commit:
         """fsync a commit, and whatever lies between it and what is known to be on the disk; tell its size."""
         path = self.root / table.name
         self._durable[table.name] = settle(path, self._durable.get(table.name, version - 1), version)
+        if version % CHECKPOINT_INTERVAL == 0:
+            try:
+                sum_up(path, version)
+            except (DeltaError, OSError) as error:
+                # Without it, reading the log takes longer, and that is all.
+                log.warning("%s: no checkpoint of version %d: %s", table.name, version, error)
         added = added_by(path / "_delta_log" / f"{version:020d}.json")
         rows = sum(json.loads(add["stats"])["numRecords"] for add in added)
         paths = tuple(unquote(add["path"]) for add in added)

@@ -15,7 +15,7 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 from core.crash import crash_point
-from lake.log import entries, settle, version_of
+from lake.log import entries, settle, sum_up, version_of
 from lake.store import Store
 from lake.tables import TABLES
 
@@ -54,9 +54,8 @@ def tidy_log(root: Path) -> None:
     """Sum the log of the table at `root` up in a checkpoint, bring that to the disk, and remove entries past retention."""
     table = DeltaTable(str(root))
     version = table.version()
-    if not list((root / "_delta_log").glob(f"{version:020d}.checkpoint*")):
-        table.create_checkpoint()
     settle(root, version - 1, version)
+    sum_up(root, version)
     table.cleanup_metadata()
     log.debug("%s: %d log entries at version %d", root.name, len(entries(root)), version_of(entries(root)[-1]))
 

@@ -13,9 +13,10 @@ from core.crash import VARIABLE
 from core.settings import Settings
 from core.watermark import read_watermark
 from lake.drain import drain
-from lake.errors import CorruptLogError
+from lake.errors import CorruptLogError, RefusedError
 from lake.log import entries, version_of
-from lake.tables import TABLES
+from lake.store import Commit, Store
+from lake.tables import TABLES, Table
 from tests.conftest import ROOT, clean_environment
 from tests.lake.feed import feed, values
 from tests.lake.test_drain import likes, posts
@@ -77,6 +78,26 @@ def test_a_table_that_the_batch_relies_on_is_not_given_up_without_a_word(
     with pytest.raises(CorruptLogError, match="known to be on the disk"):
         drain(settings)
     assert [flush.number for flush in buffer.flushes(0)] == [2]
+
+
+def test_a_table_whose_commit_stands_and_seemed_to_fail_is_on_the_disk_before_the_batch_relies_on_it(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(buffer, likes("3ka"))
+    drain(settings)
+    feed(buffer, likes("3kb"))
+    original, failed = Store._settle, []
+
+    def settle(store: Store, table: Table, version: int) -> Commit:
+        if table.name == "likes" and store.root == settings.lake_dir and not failed:
+            failed.append(version)
+            raise RefusedError("likes: cannot be written: no checkpoint")
+        return original(store, table, version)
+
+    monkeypatch.setattr(Store, "_settle", settle)
+    (batch,) = drain(settings)
+    assert (failed, batch.rows_by_table) == ([2], {"likes": 1})
+    assert newest_entries(settings) == {}
 
 
 def test_what_a_killed_run_left_unsynced_is_confirmed_only_once_it_is_on_the_disk(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import lake.store
 from lake.store import DataFile, Store
 from lake.tables import DELETES, LIKES, TABLES, Table
 
@@ -65,6 +66,41 @@ def test_a_new_commit_is_seen_by_a_store_that_is_open(store: Store) -> None:
     assert other.files("deletes") == ()
     store.append(DELETES, delete_rows("3ka"), 1, {})
     assert len(other.files("deletes")) == 1
+
+
+def test_a_checkpoint_that_cannot_be_written_fails_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lake.store.CHECKPOINT_INTERVAL", 2)
+    monkeypatch.setitem(lake.store._TABLE_CONFIGURATION, "delta.checkpointInterval", "2")
+    store = Store(tmp_path / "lake")
+    store.create_tables()
+    checkpoints = [store.root / "deletes" / "_delta_log" / f"{version:020d}.checkpoint.parquet" for version in range(5)]
+    for path in checkpoints[:4]:
+        # A folder stands where it would be.
+        (path / "full").mkdir(parents=True)
+    for flush in (1, 2, 3):
+        commit = store.append(DELETES, delete_rows(f"3k{flush}"), flush, {})
+        assert commit is not None
+        assert store.durable["deletes"] == commit.version == flush
+    assert store.replace_files(DELETES, store.files("deletes")[:1], []) is not None
+    assert checkpoints[4].is_file()
+    assert sum(file.rows for file in Store(store.root).files("deletes")) == 2
+
+
+def test_a_commit_that_could_not_be_brought_to_the_disk_is_when_it_is_asked_for_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append(DELETES, delete_rows("3ka"), 1, {})
+    with monkeypatch.context() as patch:
+        patch.setattr("lake.store.settle", fail)
+        with pytest.raises(OSError, match="no space"):
+            store.append(DELETES, delete_rows("3kb"), 2, {})
+    assert store.durable["deletes"] == 1
+    assert store.append(DELETES, delete_rows("3kb"), 2, {}) is None
+    assert store.durable["deletes"] == 2
+
+
+def fail(*_: object) -> int:
+    raise OSError("no space")
 
 
 def test_counts_of_the_commits_past_a_flush_come_back(store: Store) -> None:
