@@ -53,7 +53,7 @@ def measure(folder: Path) -> list[Figure]:
         environment = settings_for(folder, url, WEB_PORT=str(web_port), SEAL_DELAY_MINUTES="0")
         simulator = python("simulator", "--rate", "300", "--history", "6h", "--port", str(simulator_port))
         stack.enter_context(running(simulator))
-        with ingester(environment, simulator_port) as (_, metrics_port):
+        with ingester(environment, simulator_port, "6h") as (_, metrics_port):
             wait(lambda: (received(metrics_port) or 0) > 90_000, "the simulator's history")
         finish(python("cli", "drain"), environment)
         finish(python("cli", "views", "refresh"), environment)
@@ -82,7 +82,7 @@ def measure(folder: Path) -> list[Figure]:
 
 def _disturb(environment: dict[str, str], simulator_port: int) -> None:
     """Everything that goes on around the API; the ingester is killed in the end."""
-    with ingester(environment, simulator_port) as (process, metrics_port):
+    with ingester(environment, simulator_port, "6h") as (process, metrics_port):
         wait(partial(_has_received, metrics_port, 1000), "new events")
         finish(python("cli", "drain"), environment)
         process.kill()

@@ -23,7 +23,7 @@ def measure(folder: Path) -> list[Figure]:
     with (
         redis_server(folder) as url,
         running(python("simulator", "--rate", str(RATE), "--port", str(port))),
-        ingester(settings_for(folder, url), port) as (_, metrics_port),
+        ingester(settings_for(folder, url), port, "30s") as (_, metrics_port),
     ):
         client = redis.Redis.from_url(url)
 

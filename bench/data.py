@@ -17,6 +17,8 @@ from lake.tables import DELETES, POSTS
 from stack.redis_server import server_binary
 
 SEED = 20260704
+# When generated frames begin.
+FRAMES_START = "2026-07-01T12:00:00Z"
 DAY_US = 1_783_123_200_000_000  # 2026-07-04T00:00:00Z
 RARE_WORD = "quizzaciously"
 _SLICE_US = 300_000_000
@@ -33,7 +35,7 @@ def free_port() -> int:
 def generate_frames(path: Path, count: int, rate: int) -> None:
     """Write `count` seeded frames, `rate` a second, to `path`."""
     command = [sys.executable, "-m", "simulator", "generate", "--count", str(count), "--seed", str(SEED)]
-    command += ["--rate", str(rate)]
+    command += ["--rate", str(rate), "--start", FRAMES_START]
     subprocess.run([*command, "--out", str(path)], check=True, stdout=subprocess.DEVNULL)
 
 

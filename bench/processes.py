@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data import free_port
+from bench.data import FRAMES_START, free_port
 
 PATIENCE_SECONDS = 300.0
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -55,13 +55,15 @@ def settings_for(home: Path, redis_url: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def ingester(environment: Mapping[str, str], simulator_port: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """An ingester of everything at the host on `simulator_port`. Yields it, and the port of its metrics."""
+def ingester(
+    environment: Mapping[str, str], simulator_port: int, start: str = FRAMES_START
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """An ingester of what the host on `simulator_port` has from `start` on. Yields it, and the port of its metrics."""
     metrics_port = free_port()
     following = {
         **environment,
         "JETSTREAM_URLS": f"ws://127.0.0.1:{simulator_port}/subscribe",
-        "JETSTREAM_START": "2022-01-01T00:00:00Z",
+        "JETSTREAM_START": start,
         "INGEST_METRICS_PORT": str(metrics_port),
     }
     with running(python("cli", "ingest"), following) as process:
