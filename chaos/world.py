@@ -131,7 +131,8 @@ class World:
             BLUELAKE_HOSTS_COMPARED=str(plan.compared),
             REWIND_SECONDS="5",
             FAILOVER_REWIND_SECONDS="15",
-            HOST_SILENT_SECONDS="2",
+            # At the end every host is silent, and going from one to the next would be no idleness.
+            HOST_SILENT_SECONDS="600" if self._settling else "2",
             GAP_SECONDS="2.5",
             FLUSH_SECONDS="0.25",
             BUFFER_HIGH_WATER_MB="64",
