@@ -140,6 +140,15 @@ def test_a_gap_must_contain_what_is_missing_by_the_hosts_clock() -> None:
     assert kinds(by_host) == []
 
 
+def test_a_record_made_anew_shows_twice_only_if_the_delete_between_was_not_to_be_had() -> None:
+    first, again = record("likes", 1, rkey="3kagain", rev=10), record("likes", 9, rkey="3kagain", rev=30)
+    reset = delete("", 5, "*", rev=20, kind="sync")
+    stored = [("likes", row(first)), ("likes", row(again))]
+    assert kinds(judge([first, again, reset], [*stored, gap(4, 6)], stored, withheld=[(5, 6)])) == []
+    with_reset = [*stored, ("deletes", row(reset))]
+    assert ("shown", "likes") in kinds(judge([first, again, reset], with_reset, stored))
+
+
 def test_a_gap_excuses_nothing_that_was_served() -> None:
     assert ("lost", "likes") in kinds(judge([POST, LIKE], [*WHOLE[:1], gap(1, 4)]))
 
