@@ -106,19 +106,29 @@ def current_rows(
     # Every account has one profile, so that the table is small, and no version of one need be left standing.
     whole = name == "profiles"
     updated = [file for file in later if whole or file.greatest.get("operation") == "update"]
-    deletes = between(store.files("deletes"), start_us - margin_us, END_US)
-    template = "current_posts" if name == "posts" and updated and edited else "current_records"
+    all_deletes = store.files("deletes")
+    collections = {"deletes": table.collection or "", "resets": RESET}
+    deletes = between(all_deletes, start_us - margin_us, END_US)
+    template, earlier = "current_records", {}
+    if name == "posts" and updated and edited:
+        template = "current_posts"
+        early = between(all_deletes, BEGINNING_US, start_us - margin_us)
+        earlier = {f"early_{key}": _deletes(early, value) for key, value in collections.items()}
     return sql_template(template).format(
         rows=rows,
         updates=scan(table, updated),
         superseding="true" if whole else "u.operation = 'update'",
         versions=scan(table, files),
-        deletes=scan(TABLES["deletes"], _may_hold(deletes, "collection", table.collection or "")),
-        resets=scan(TABLES["deletes"], _may_hold(deletes, "collection", RESET)),
+        **{key: _deletes(deletes, value) for key, value in collections.items()},
+        **earlier,
         collection=quote(table.collection or ""),
         hidden=hidden or sql_template("hidden_accounts").format(accounts=all_rows(store, "accounts")),
         **bounds,
     )
+
+
+def _deletes(files: Iterable[DataFile], collection: str) -> str:
+    return scan(TABLES["deletes"], _may_hold(files, "collection", collection))
 
 
 def _may_hold(files: Iterable[DataFile], column: str, value: str) -> list[DataFile]:

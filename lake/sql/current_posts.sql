@@ -1,7 +1,8 @@
 -- As current_records; but an updated post keeps the time at which it was first seen (since its last delete, or since its
 -- repository was last reset) and shows its last text. Posts are hardly ever updated, so that the second part is small. The
 -- first is kept apart from it so that a filter on event_at still reaches the files. A CTE that DuckDB materialises makes
--- every scan read all columns, hence NOT.
+-- every scan read all columns, hence NOT. The delete or the reset that an edited post was made anew after may lie far before
+-- the span that is asked for: of `early_deletes` and `early_resets`, what concerns the few updated posts is looked at.
 (WITH tombstones AS NOT MATERIALIZED (
    SELECT did, rkey, max(rev) AS rev FROM {deletes} WHERE collection = {collection} GROUP BY did, rkey
  ), resets AS NOT MATERIALIZED (
@@ -9,13 +10,25 @@
  ), newest_updates AS NOT MATERIALIZED (
    SELECT * FROM {updates} WHERE operation = 'update'
    QUALIFY row_number() OVER (PARTITION BY did, rkey ORDER BY rev DESC) = 1
+ ), deleted_early AS NOT MATERIALIZED (
+   SELECT n.did, n.rkey, max(d.rev) AS rev
+   FROM {early_deletes} AS d JOIN newest_updates AS n ON n.did = d.did AND n.rkey = d.rkey AND n.rev > d.rev
+   WHERE d.collection = {collection}
+   GROUP BY n.did, n.rkey
+ ), reset_early AS NOT MATERIALIZED (
+   SELECT n.did, n.rkey, max(s.rev) AS rev
+   FROM {early_resets} AS s JOIN newest_updates AS n ON n.did = s.did AND n.rev > s.rev
+   WHERE s.collection = '*' AND s.rkey = '*'
+   GROUP BY n.did, n.rkey
  ), first_seen AS NOT MATERIALIZED (
    SELECT v.did, v.rkey, min(v.event_at) AS first_at
    FROM {versions} AS v
    JOIN newest_updates AS n ON n.did = v.did AND n.rkey = v.rkey
    LEFT JOIN tombstones AS d ON d.did = v.did AND d.rkey = v.rkey AND d.rev < n.rev
    LEFT JOIN resets AS s ON s.did = v.did AND s.rev < n.rev
-   WHERE v.rev > coalesce(d.rev, -1) AND v.rev >= coalesce(s.rev, -1)
+   LEFT JOIN deleted_early AS e ON e.did = v.did AND e.rkey = v.rkey
+   LEFT JOIN reset_early AS t ON t.did = v.did AND t.rkey = v.rkey
+   WHERE v.rev > greatest(d.rev, e.rev, -1) AND v.rev >= greatest(s.rev, t.rev, -1)
    GROUP BY v.did, v.rkey
  ), edited AS NOT MATERIALIZED (
    SELECT n.* REPLACE (

@@ -11,6 +11,7 @@ from ingest.wire_v2 import WireV2
 from lake.drain import drain
 from lake.duck import connect
 from lake.relations import current_rows
+from lake.search import Searcher, SearchQuery
 from lake.store import Store
 from tests.conftest import NOON_US, commit_frame, tid
 from tests.lake.feed import feed, rows, values
@@ -170,6 +171,25 @@ def test_an_interval_holds_what_was_first_seen_in_it(buffer: Buffer, settings: S
     found = connection.execute(f"SELECT text FROM {relation} ORDER BY text").fetchall()
     connection.close()
     assert found == [("edited",), ("in",)]
+
+
+@pytest.mark.parametrize("gone", [delete(2, hours=2), sync(2, hours=2)], ids=["delete", "reset"])
+@pytest.mark.parametrize(
+    ("first", "last", "texts"),
+    [(-100, 100, ["three"]), (4, 100, ["three"]), (4, 6, ["three"]), (0, 4, []), (-100, 4, []), (6, 100, [])],
+)
+def test_an_interval_after_a_delete_holds_what_was_made_anew_in_it(
+    gone: bytes, first: int, last: int, texts: list[str], buffer: Buffer, settings: Settings
+) -> None:
+    for frame in (post("one", 1), gone, post("two", 3, hours=5), post("three", 4, hours=6, operation="update")):
+        feed(buffer, [frame])
+        drain(settings)
+    store, span = Store(settings.lake_dir), (NOON_US + first * HOUR_US, NOON_US + last * HOUR_US)
+    with connect(settings) as connection:
+        found = connection.execute(f"SELECT text FROM {current_rows(store, 'posts', *span)}").fetchall()
+    assert [text for (text,) in found] == texts
+    page = Searcher(store, settings).search(SearchQuery(start_us=span[0], end_us=span[1]))
+    assert [found.text for found in page.posts] == texts
 
 
 def test_a_post_made_anew_after_a_reset_begins_anew(buffer: Buffer, settings: Settings) -> None:
