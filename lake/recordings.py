@@ -18,9 +18,11 @@ from core.reasons import RejectReason
 from lake.errors import RecordingError
 from lake.parse import Reject
 from lake.rejects import Notice
-from lake.tables import GAPS, REJECTS
+from lake.tables import ACCOUNTS, DELETES, GAPS, REJECTS
 
 PIECE_BYTES = 128 << 20
+# What says which records may be stored. By queue, not by file: a mended router may place a frame anew.
+WITHDRAWING = frozenset((ACCOUNTS.name, DELETES.name))
 HOST = "replay"
 # So much before a damage in a compressed file is lost with it.
 _READ_BYTES = 1 << 16
@@ -61,8 +63,9 @@ class Recording:
         """Of all its files, as they lie on the disk."""
         return sum(path.stat().st_size for path in self.files)
 
-    def pieces(self, place: Place, max_frame_bytes: int, now_us: int) -> Iterator[Piece]:
-        """Its frames, in the order in which they lie there. `now_us`: the time of a frame that tells none.
+    def pieces(self, place: Place, max_frame_bytes: int, now_us: int, *, withdrawing: bool) -> Iterator[Piece]:
+        """Its frames of the queues in WITHDRAWING, or all its others, in the order in which they lie there. `now_us`: the
+        time of a frame that tells none.
 
         Raises RecordingError for a file that is damaged, after what comes before the damage; OSError.
         """
@@ -73,7 +76,7 @@ class Recording:
                 queue = name["queue"] if name else ""
                 with path.open("rb") as file:
                     for line in _lines(file, path, max_frame_bytes):
-                        self._take(piece, line, queue, place, max_frame_bytes, now_us)
+                        self._take(piece, line, queue, place, max_frame_bytes, now_us, withdrawing)
                         if piece.size_bytes >= PIECE_BYTES:
                             piece.done_bytes = done + file.tell()
                             yield piece
@@ -85,7 +88,16 @@ class Recording:
         piece.done_bytes = done
         yield piece
 
-    def _take(self, piece: Piece, line: bytes, queue: str, place: Place, max_frame_bytes: int, now_us: int) -> None:
+    def _take(
+        self,
+        piece: Piece,
+        line: bytes,
+        queue: str,
+        place: Place,
+        max_frame_bytes: int,
+        now_us: int,
+        withdrawing: bool,
+    ) -> None:
         frame, received_us = line, now_us
         placed: tuple[str, int] | RejectReason
         if len(line) > max_frame_bytes:
@@ -96,6 +108,8 @@ class Recording:
             frame, placed, received_us = _place_reject(line, place, now_us)
         else:
             placed = place(line)
+        if withdrawing is (isinstance(placed, RejectReason) or placed[0] not in WITHDRAWING):
+            return
         if isinstance(placed, RejectReason):
             piece.rejects.append(Reject(placed, queue or REJECTS.name, 0, HOST, received_us, frame))
         elif not self.span[0] <= placed[1] < self.span[1]:

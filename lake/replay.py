@@ -8,7 +8,8 @@ it compares with the same rows. The drain's own transactions are not touched.
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -24,6 +25,7 @@ from core.settings import Settings
 from lake.confirmed import make_ready
 from lake.dedupe import Selection, select_new
 from lake.duck import connect
+from lake.errors import RecordingError
 from lake.gaps import Gap, close_gaps
 from lake.lines import Lines, read_lines
 from lake.locks import exclusive
@@ -212,19 +214,18 @@ def replay(
     store = Store(settings.lake_dir)
     hole_us = int(settings.gap_seconds * 1e6)
     coverage = Coverage(hole_us)
-    total = recording.size_bytes
     with exclusive(settings, "drain"):
         make_ready(settings, store)
     with connect(settings) as connection:
         prepare(connection)
         run = Replay(settings, store, connection)
-        for piece in recording.pieces(place, settings.max_frame_mb << 20, to_us(now)):
+        for piece, done_bytes in _pieces(recording, place, settings.max_frame_mb << 20, to_us(now)):
             with exclusive(settings, "drain"):
                 run.commit(piece)
             for times in piece.times.values():
                 coverage.add(times)
             if progress:
-                progress(piece.done_bytes, total)
+                progress(done_bytes, recording.size_bytes)
     result = run.result
     if closes:
         with exclusive(settings, "drain"):
@@ -236,3 +237,17 @@ def replay(
         len(result.closed), result.seconds,
     )  # fmt: skip
     return result
+
+
+def _pieces(recording: Recording, place: Place, max_frame_bytes: int, now_us: int) -> Iterator[tuple[Piece, int]]:
+    """The pieces of `recording`, each with how many of its bytes are done: it is read twice.
+
+    First come its deletes and account events: which records of a deleted account may be stored is known only when all
+    that says whether it came back is in the lake.
+    """
+    # The damage is met again behind the records that lie before it.
+    with suppress(RecordingError):
+        for piece in recording.pieces(place, max_frame_bytes, now_us, withdrawing=True):
+            yield piece, piece.done_bytes // 2
+    for piece in recording.pieces(place, max_frame_bytes, now_us, withdrawing=False):
+        yield piece, (recording.size_bytes + piece.done_bytes) // 2

@@ -221,6 +221,22 @@ def test_what_a_later_delete_covers_does_not_come_back(tmp_path: Path, buffer: B
     ]
 
 
+@pytest.mark.parametrize("piece_bytes", [1, 1 << 20], ids=["a piece each", "one piece"])
+def test_an_account_that_comes_back_later_in_the_recording_is_back_from_its_beginning(
+    piece_bytes: int, tmp_path: Path, buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lake.recordings.PIECE_BYTES", piece_bytes)
+    did = "did:plc:gggggggggggggggggggggggg"
+    feed(buffer, [account(did, False, seq=1, status="deleted", at="2026-07-04T11:55:00Z")])
+    drain(settings)
+    back = account(did, True, seq=2, at="2026-07-04T11:59:00Z")
+    path = record(tmp_path / "frames", [commit_frame(rkey="3ka", did=did), commit_frame(rkey="3kb", did=did), back])
+    first, second = run(settings, path), run(settings, path)
+    assert (first.rows_out, first.withdrawn) == (3, 0)
+    assert (second.rows_out, second.withdrawn, second.duplicates) == (0, 0, 3)
+    assert values(settings, "SELECT rkey FROM likes ORDER BY 1") == ["3ka", "3kb"]
+
+
 def steady(start: int, end: int) -> list[bytes]:
     """A like every 10 seconds, seconds after noon."""
     return [commit_frame(rkey=f"3k{at}", time_us=NOON_US + at * SECOND) for at in range(start, end + 1, 10)]
