@@ -4,6 +4,7 @@ A piece holds some frames by queue and is bounded in bytes, however long the rec
 """
 
 import io
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,8 @@ from lake.errors import RecordingError
 from lake.parse import Reject
 from lake.rejects import Notice
 from lake.tables import ACCOUNTS, DELETES, GAPS, REJECTS
+
+log = logging.getLogger(__name__)
 
 PIECE_BYTES = 128 << 20
 # What says which records may be stored. By queue, not by file: a mended router may place a frame anew.
@@ -60,21 +63,27 @@ class Recording:
 
     @property
     def size_bytes(self) -> int:
-        """Of all its files, as they lie on the disk."""
-        return sum(path.stat().st_size for path in self.files)
+        """Of all its files that are there, as they lie on the disk."""
+        return sum(map(_size, self.files))
 
     def pieces(self, place: Place, max_frame_bytes: int, now_us: int, *, withdrawing: bool) -> Iterator[Piece]:
         """Its frames of the queues in WITHDRAWING, or all its others, in the order in which they lie there. `now_us`: the
         time of a frame that tells none.
 
-        Raises RecordingError for a file that is damaged, after what comes before the damage; OSError.
+        A file that has gone meanwhile, as drained chunks do with a drain, is passed over with a warning. Raises
+        RecordingError for a file that is damaged, after what comes before the damage; OSError.
         """
         piece, done = Piece(), 0
         try:
             for path in self.files:
                 name = _RAW_NAME.fullmatch(path.name)
                 queue = name["queue"] if name else ""
-                with path.open("rb") as file:
+                try:
+                    opened = path.open("rb")
+                except FileNotFoundError:
+                    log.warning("%s: not replayed: it was removed meanwhile; drained chunks stay RAW_KEEP_DAYS", path)
+                    continue
+                with opened as file:
                     for line in _lines(file, path, max_frame_bytes):
                         self._take(piece, line, queue, place, max_frame_bytes, now_us, withdrawing)
                         if piece.size_bytes >= PIECE_BYTES:
@@ -139,6 +148,13 @@ def recording_of_raw(raw_dir: Path, span: tuple[int, int]) -> Recording:
     if not found:
         raise RecordingError(f"{raw_dir}: holds nothing of that span; drained chunks are kept for RAW_KEEP_DAYS")
     return Recording([path for _, path in sorted(found)], span)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _lines(file: BinaryIO, path: Path, max_frame_bytes: int) -> Iterator[bytes]:

@@ -190,6 +190,21 @@ def test_a_span_of_drained_chunks(buffer: Buffer, settings: Settings) -> None:
         run_raw(settings, (NOON_US + HOUR_US, NOON_US + 2 * HOUR_US))
 
 
+def test_drained_chunks_that_a_drain_removes_meanwhile_are_passed_over(
+    buffer: Buffer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for letter in "ab":
+        feed(buffer, [commit_frame(rkey=f"3k{letter}")])
+        drain(settings)
+    Store(settings.lake_dir).table("likes").delete()
+    recording = recording_of_raw(settings.raw_dir, EVER)
+    recording.files[0].unlink()
+    result = replay(settings, recording, placer(settings), closes=False)
+    assert result.rows_out == 1
+    assert f"{recording.files[0]}: not replayed" in caplog.text
+    assert values(settings, "SELECT rkey FROM likes") == ["3kb"]
+
+
 def test_what_a_later_delete_covers_does_not_come_back(tmp_path: Path, buffer: Buffer, settings: Settings) -> None:
     gone, taken_down = "did:plc:gggggggggggggggggggggggg", "did:plc:tttttttttttttttttttttttt"
     feed(
