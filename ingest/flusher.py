@@ -5,7 +5,6 @@ import logging
 import random
 import time
 import uuid
-from datetime import UTC, datetime
 
 from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
@@ -14,11 +13,12 @@ from core.clock import now_us
 from core.crash import crash_point
 from core.errors import CorruptStateError
 from core.metrics import Metrics
-from core.settings import Settings, parse_start
+from core.settings import Settings
 from core.status import report
 from core.watermark import Cursor, read_watermark
 from ingest.clocks import Clocks
 from ingest.pending import Pending
+from ingest.start import first_start_us
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,9 @@ class Flusher:
         self.number = 0
         self.cursors: dict[str, Cursor] = {}
         self.clocks = Clocks()
+        self._start_us = 0
         self._reached: dict[str, int] = {}
         self.is_stuck = False
-        # Once: hosts that cannot be had at first must not move it on.
-        self._start_us = parse_start(settings.jetstream_start, datetime.now(UTC))
         self._unsure = False
         self._room_checked = 0.0
         self.writer = uuid.uuid4().hex
@@ -80,12 +79,13 @@ class Flusher:
         self.cursors = dict(state.cursors if source == "redis" else watermark.cursors)
         if not self.cursors:
             source = "start"
+        self._start_us = first_start_us(self._settings) if source == "start" else 0
         self._reached = {host: cursor.time_us for host, cursor in self.cursors.items()}
         self._metrics.counter("bluelake_ingest_resumes_total").labels(source).inc()
         return source
 
     def start_us(self) -> int:
-        """Where the very first run starts, microseconds since 1970."""
+        """Where the very first run starts, microseconds since 1970; the same as long as there is no cursor."""
         return self._start_us
 
     def newest_cursor_us(self) -> int | None:
@@ -99,8 +99,8 @@ class Flusher:
     def horizon_us(self, host: str) -> int:
         """Up to when everything is in Redis, or noted as a gap, whoever served it, by the clock of `host`.
 
-        Microseconds since 1970; 0: there is nothing yet. A host whose clock cannot be compared with that of `host` counts only
-        while nothing is known of either: better a hole too many than one too few.
+        Microseconds since 1970; while there is nothing yet, it is where the first run starts. A host whose clock cannot be
+        compared with that of `host` counts only while nothing is known of either: better a hole too many than one too few.
         """
         clocks = self.clocks
         reached = [
@@ -108,7 +108,7 @@ class Flusher:
             for other, time_us in self._reached.items()
             if other == host or clocks.knows(other) or not clocks.knows(host)
         ]
-        return max(reached, default=0)
+        return max(reached, default=self._start_us)
 
     @staticmethod
     def clock_us() -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from buffer.errors import BufferError
 from core.clock import to_datetime
 from core.metrics import Metrics
-from core.reasons import GapCause, HostFault
+from core.reasons import HostFault
 from core.settings import Settings
 from ingest.compression import Dictionary, Inflater, fetch_dictionary
 from ingest.continuity import Continuity
@@ -23,6 +23,7 @@ from ingest.hosts import Distrust, Hosts
 from ingest.jetstream import Request, host_name, open_stream
 from ingest.receive import LARGEST_MESSAGE_BYTES, FrameStream
 from ingest.session import Session
+from ingest.skip import BARREN_TRIES, Skip
 from ingest.wire_v1 import WireV1, asking
 from ingest.wire_v2 import WireV2
 
@@ -66,6 +67,7 @@ class Follower:
             try:
                 await self._pause(self._hosts.resting_seconds(url))
                 await self._follow(url)
+                stay = True
             except HostError as error:
                 self.trouble = str(error)
                 stay = self._heed(url, error)
@@ -89,8 +91,6 @@ class Follower:
             return True
         self._metrics.counter("bluelake_ingest_host_faults_total").labels(error.fault.value).inc()
         self._metrics.counter("bluelake_ingest_connection_failures_total").labels(host).inc()
-        if error.fault is not HostFault.FRAME_TOO_LARGE:
-            hosts.skips.pop(host, None)
         if self._work_around(host, error.fault):
             log.warning("%s; asking it for less", error)
             return True
@@ -112,33 +112,37 @@ class Follower:
             hosts.dictionaries.pop(host, None)
         elif fault in (HostFault.UNKNOWN_DICTIONARY, HostFault.BAD_COMPRESSION) and host not in hosts.plain:
             hosts.plain.add(host)
-        elif fault is HostFault.FRAME_TOO_LARGE:
-            hosts.skips[host] = hosts.skips.get(host, 0) + 1
         else:
-            return False
+            return fault is HostFault.FRAME_TOO_LARGE and hosts.skips[host].barren < BARREN_TRIES
         return True
 
     async def _follow(self, url: str) -> None:
-        """Read one host until the ingester is stopped. Raises HostError, FlushConflictError, BufferUnavailableError."""
+        """Read one host until the ingester is stopped or a skipped frame is behind.
+
+        Raises HostError, FlushConflictError, BufferUnavailableError.
+        """
         if self._stopping.is_set():
             return
         host = host_name(url)
         dictionary = await self._dictionary(url)
-        position, expected_us = self._hosts.position(url)
+        position = self._hosts.position(url)
         wire = WireV2(0) if self._hosts.wire_name(url) == "v2" else WireV1(0)
-        skips = self._hosts.skips.get(host, 0)
-        asked = asking(url, [("maxMessageSizeBytes", str(LARGEST_MESSAGE_BYTES))]) if skips else url
+        skip = self._hosts.skips.get(host)
+        skip = None if skip is None or skip.passed_us else skip
+        asked = asking(url, [("maxMessageSizeBytes", str(LARGEST_MESSAGE_BYTES))]) if skip else url
         async with open_stream(Request(asked, wire, position, None if dictionary is None else dictionary.id)) as stream:
             self._metrics.counter("bluelake_ingest_connections_total").labels(host).inc()
             if self._hosts.is_detecting(url):
                 self._hosts.wires[host] = wire.name
             log.info("connected to %s (%s), from %s", host, wire.name, to_datetime(position.time_us).isoformat())
-            session = self._session(url, wire, dictionary)
-            margin_us = int(self._settings.rewind_seconds * 1e6)
-            if expected_us is not None and (skips == 1 or (skips and position.time_us > expected_us + margin_us)):
-                session.add_gap(expected_us - margin_us, position.time_us + margin_us, GapCause.FRAME_TOO_LARGE)
-            with self._registered(url, session):
-                await self._read(url, session, stream)
+            session = self._session(url, wire, dictionary, skip)
+            try:
+                with self._registered(url, session):
+                    await self._read(url, session, stream)
+            except HostError as error:
+                if error.fault is HostFault.FRAME_TOO_LARGE:
+                    self._hosts.met_too_large(host, position.time_us, session.settled_us)
+                raise
 
     async def _dictionary(self, url: str) -> Dictionary | None:
         """The dictionary to ask `url` for frames with; None: it is read without compression."""
@@ -155,7 +159,7 @@ class Follower:
             hosts.dictionaries[host] = dictionary
         return hosts.dictionaries[host]
 
-    def _session(self, url: str, wire: Wire, dictionary: Dictionary | None) -> Session:
+    def _session(self, url: str, wire: Wire, dictionary: Dictionary | None, skip: Skip | None) -> Session:
         settings, host = self._settings, host_name(url)
         is_outdated = host in self._hosts.by_time
         self._hosts.by_time.discard(host)
@@ -173,6 +177,7 @@ class Follower:
             ),
             lambda hole: self._gaps.judge(url, hole),
             None if dictionary is None else Inflater(dictionary, settings.max_frame_mb * 1_000_000, host),
+            skip,
         )
 
     @contextlib.contextmanager

@@ -14,9 +14,7 @@ from ingest.frames import WireName
 from ingest.jetstream import host_name, wire_of_path
 from ingest.rates import UsualRate
 from ingest.session import Session
-
-# A frame that cannot be received is skipped by time: this much at first, and four times as much at every further try.
-FIRST_SKIP_US = 1_000
+from ingest.skip import Skip
 
 # A host that cannot be had so often while it is wanted for a gap does not have it.
 TRIAL_FAILURES = 3
@@ -67,8 +65,8 @@ class Hosts:
         self.plain: set[str] = set()
         self.refetched: set[str] = set()
         self.by_time: set[str] = set()
-        # By host: how often in a row a frame could not be received.
-        self.skips: dict[str, int] = {}
+        # By host: the last frame that could not be received.
+        self.skips: dict[str, Skip] = {}
 
     def take(self, last: str | None, *, stay: bool) -> str:
         """The URL to connect to next, held until `release`: the one that is wanted for a gap, `last` again, or the next one."""
@@ -111,6 +109,16 @@ class Hosts:
             if self.trial.failures[url] >= TRIAL_FAILURES:
                 self.trial.tried.setdefault(url, math.inf)
 
+    def met_too_large(self, host: str, asked_us: int, settled_us: int) -> None:
+        """A connection to `host` that began at `asked_us` ended with a frame that cannot be received.
+
+        `settled_us`: up to where it was read, microseconds since 1970, 0 without any event.
+        """
+        skip = self.skips.get(host)
+        if skip is None or skip.passed_us:
+            skip = self.skips[host] = Skip(settled_us or asked_us, settled_us or asked_us)
+        skip.met(settled_us)
+
     def trust(self, url: str, last_us: int) -> None:
         """`url` has been read up to `last_us`: what another host may have left out before that is here."""
         if self.distrust is not None and self.distrust.url != url and last_us >= self.distrust.to_us:
@@ -128,25 +136,27 @@ class Hosts:
             self._settings.jetstream_wire == "auto" and wire_of_path(url) is None and host_name(url) not in self.wires
         )
 
-    def position(self, url: str) -> tuple[Cursor, int | None]:
-        """Where `url` is to begin, and the time up to which everything is here already (None on the first run).
+    def position(self, url: str) -> Cursor:
+        """Where `url` is to begin.
 
         A host's own cursor is good as long as it is among the newest; else it begins by time, with room for the difference
-        between the hosts' clocks.
+        between the hosts' clocks. A frame that cannot be received is not asked for again.
         """
+        host = host_name(url)
+        skip = self.skips.get(host)
+        if skip is not None and not skip.passed_us:
+            return Cursor(min(skip.position_us, self._flusher.clock_us()))
         newest_us = self._flusher.newest_cursor_us()
         if newest_us is None:
-            return Cursor(self._flusher.start_us()), None
+            return Cursor(self._flusher.start_us())
         failover_us = newest_us - int(self._settings.failover_rewind_seconds * 1e6)
         if self.distrust is not None and self.distrust.url != url:
-            return Cursor(self.distrust.from_us - int(self._settings.failover_rewind_seconds * 1e6)), newest_us
-        host = host_name(url)
+            return Cursor(self.distrust.from_us - int(self._settings.failover_rewind_seconds * 1e6))
         own = self._flusher.cursors.get(host)
-        if skips := self.skips.get(host, 0):
-            skipped_us = 0 if skips == 1 else FIRST_SKIP_US * 4 ** (skips - 1)
-            return Cursor((newest_us if own is None else own.time_us) + skipped_us), newest_us
         if own is None or own.time_us < failover_us:
-            return Cursor(failover_us), newest_us
+            return Cursor(failover_us)
         rewound_us = own.time_us - int(self._settings.rewind_seconds * 1e6)
+        if skip is not None and rewound_us <= skip.passed_us:
+            return Cursor(skip.passed_us)
         seq = own.seq if self.wire_name(url) == "v2" and host not in self.by_time else None
-        return Cursor(rewound_us, seq), newest_us
+        return Cursor(rewound_us, seq)

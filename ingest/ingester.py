@@ -84,6 +84,7 @@ class Ingester:
         source = await asyncio.to_thread(self._flusher.resume)
         self._hosts.trial = Trial()
         self._gaps.noted.clear()
+        self._hosts.skips.clear()
         log.info("continuing from %s at flush %d", source, self._flusher.number)
 
     async def _follow_all(self) -> None:
@@ -133,7 +134,7 @@ class Ingester:
                 state = await asyncio.to_thread(self._buffer.state)
             except BufferUnavailableError:
                 return
-            if state.writer in ("", self._flusher.writer) or now_us() - state.flushed_us > STANDBY_SECONDS * 1e6:
+            if state.writer in ("", self._flusher.writer) or abs(now_us() - state.flushed_us) > STANDBY_SECONDS * 1e6:
                 return
             if not told:
                 log.warning("another ingester feeds this Redis: standing by until it stops")

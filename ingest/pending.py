@@ -3,6 +3,8 @@
 import base64
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from statistics import median_low
 
 import msgspec
 
@@ -17,8 +19,10 @@ LARGE_BYTES = 64 << 10
 # This much in large frames is flushed whatever the counts say.
 FLUSH_BYTES = 8 << 20
 ENOUGH = sys.maxsize
-# How many of the last frames' times the cursor is taken from. One frame with an odd time must not move it.
+# How many of a connection's last frames the cursor is taken from. One frame with an odd time must not move it.
 CURSOR_SAMPLE = 9
+# A chunk of large frames is cut where it comes to this much, far below what a chunk can be.
+CHUNK_BYTES = 64 << 20
 # A rejected frame is kept whole up to here; more of one would not help anybody.
 MAX_REJECT_BYTES = 16 << 20
 
@@ -26,10 +30,13 @@ MAX_REJECT_BYTES = 16 << 20
 class Pending:
     """Frames by queue with their times, in the order in which they came.
 
-    `large_bytes`: how much of it is in large frames, which are few and could fill the memory all the same.
+    `before`: what was pending before it on the same connection. `large_bytes`: how much of it is in large frames, which are few
+    and could fill the memory all the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: "Pending | None" = None) -> None:
+        self._last_times: list[int] = [] if before is None else before.last_times()
+        self._last_seqs: list[int] = [] if before is None else before.last_seqs()
         self.frames: defaultdict[str, list[bytes]] = defaultdict(list)
         self.times: defaultdict[str, list[int]] = defaultdict(list)
         self.seqs: list[int] = []
@@ -63,30 +70,47 @@ class Pending:
         queue = max(self.frames.keys() - OWN_QUEUES, key=lambda queue: len(self.frames[queue]), default=None)
         return ([], []) if queue is None else (self.frames[queue], self.times[queue])
 
+    def last_times(self) -> list[int]:
+        """The times of the connection's last frames, oldest first: of the busiest queue, and of what was before it."""
+        return [*self._last_times, *self.busiest()[1][-CURSOR_SAMPLE:]][-CURSOR_SAMPLE:]
+
+    def last_seqs(self) -> list[int]:
+        """The connection's last sequence numbers, oldest first."""
+        return [*self._last_seqs, *self.seqs[-CURSOR_SAMPLE:]][-CURSOR_SAMPLE:]
+
     def cursor(self) -> Cursor | None:
-        """Where to resume once this is flushed: the median time of the busiest queue's last frames, and the median of the
-        last sequence numbers. None without any frame."""
-        _, times = self.busiest()
-        sample, seqs = sorted(times[-CURSOR_SAMPLE:]), sorted(self.seqs[-CURSOR_SAMPLE:])
-        return Cursor(sample[len(sample) // 2], seqs[len(seqs) // 2] if seqs else None) if sample else None
+        """Where to resume once this is flushed: the median of the connection's last times, and of its sequence numbers.
+
+        None until it has had enough frames to tell an odd one from the others, or where there is none here.
+        """
+        times, seqs = sorted(self.last_times()), self.last_seqs()
+        if len(times) < CURSOR_SAMPLE or not self.busiest()[1]:
+            return None
+        return Cursor(median_low(times), median_low(seqs) if len(seqs) == CURSOR_SAMPLE else None)
 
     def chunks(self, encoder: ChunkEncoder, chunk_events: int) -> list[Chunk]:
         """All that is pending, as chunks of at most `chunk_events` events."""
         return [
-            encoder.encode(
-                queue,
-                frames[start : start + chunk_events],
-                min(times[start : start + chunk_events]),
-                max(times[start : start + chunk_events]),
-            )
+            encoder.encode(queue, frames[start:end], min(times[start:end]), max(times[start:end]))
             for queue, frames in self.frames.items()
             for times in (self.times[queue],)
-            for start in range(0, len(frames), chunk_events)
+            for start, end in _cuts(frames, chunk_events)
         ]
 
-    def add_notice(self, queue: str, notice: dict[str, object], time_us: int) -> None:
-        """Take something of the ingester's own, for one of OWN_QUEUES; it does not move the cursor."""
-        self.add(queue, msgspec.json.encode(notice), time_us)
+    def add_notice(self, queue: str, notice: dict[str, object], time_us: int) -> int:
+        """Take something of the ingester's own, for one of OWN_QUEUES; it does not move the cursor. Returns as `add`."""
+        return self.add(queue, msgspec.json.encode(notice), time_us)
+
+
+def _cuts(frames: list[bytes], chunk_events: int) -> Iterator[tuple[int, int]]:
+    """Where to cut `frames` into chunks: at so many events, and before one would hold more than CHUNK_BYTES."""
+    start = size = 0
+    for number, frame in enumerate(frames):
+        if number - start >= chunk_events or (number > start and size + len(frame) > CHUNK_BYTES):
+            yield start, number
+            start, size = number, 0
+        size += len(frame)
+    yield start, len(frames)
 
 
 def reject_notice(frame: bytes, reason: RejectReason, received_us: int) -> dict[str, object]:

@@ -15,6 +15,8 @@ from websockets.protocol import Event, State
 
 # Messages that may wait between the socket and the reader before the socket is paused.
 RECEIVE_QUEUE = 4096
+# And so many bytes of them.
+RECEIVE_BYTES = 32 << 20
 # A message over the accepted size is rejected one by one up to here; past it the connection has to end.
 LARGEST_MESSAGE_BYTES = 256 << 20
 # The rest of a frame that is larger goes to the library as it comes, which does not copy it again at every read.
@@ -28,11 +30,12 @@ _LONGEST_HEADERS = 1 << 16
 
 
 class FrameStream(ClientConnection):
-    """A client connection with `take` in place of `recv`. Past RECEIVE_QUEUE messages the socket is paused."""
+    """A client connection with `take` in place of `recv`. Past RECEIVE_QUEUE messages or RECEIVE_BYTES the socket is paused."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
         self._fragments: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
         self._held_back = False
@@ -82,6 +85,7 @@ class FrameStream(ClientConnection):
         return b""
 
     def _gather(self, data: bytes) -> None:
+        self._gathered_bytes += len(data)
         if self._begun:
             data, self._begun = self._begun + data, b""
         gather, fragments = self._gathered.append, self._fragments
@@ -134,6 +138,7 @@ class FrameStream(ClientConnection):
             data = b"".join(self._fragments)
             self._fragments.clear()
         self._gathered.append(data)
+        self._gathered_bytes += len(data)
         self._hold_back()
         self._wake()
 
@@ -143,7 +148,8 @@ class FrameStream(ClientConnection):
         self._wake()
 
     def _hold_back(self) -> None:
-        if len(self._gathered) >= RECEIVE_QUEUE and not self._held_back:
+        enough = len(self._gathered) >= RECEIVE_QUEUE or self._gathered_bytes >= RECEIVE_BYTES
+        if enough and self._gathered and not self._held_back:
             self._held_back = True
             self.transport.pause_reading()
 
@@ -154,7 +160,7 @@ class FrameStream(ClientConnection):
 
     def take_now(self) -> list[bytes]:
         """Every message that has come and has not been taken."""
-        taken, self._gathered = self._gathered, []
+        taken, self._gathered, self._gathered_bytes = self._gathered, [], 0
         if self._held_back:
             self._held_back = False
             self.transport.resume_reading()

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from statistics import median_low
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
@@ -20,8 +21,12 @@ from ingest.flusher import Flusher
 from ingest.frames import Notice, Rejected, Routed, Wire
 from ingest.pending import Pending, reject_notice
 from ingest.receive import FrameStream
+from ingest.skip import Skip
 
 log = logging.getLogger(__name__)
+
+# A time that is further ahead of those around it says nothing of where the stream has come to.
+ODD_US = 1_000_000
 
 # Tells the bounds of the gap that a hole is, or None where others fill it; raises HostError to leave the host for it.
 Judge = Callable[[Hole], Awaitable[tuple[int, int] | None]]
@@ -47,6 +52,7 @@ class Session:
         continuity: Continuity,
         judge: Judge,
         inflater: Inflater | None = None,
+        skip: Skip | None = None,
     ) -> None:
         self._settings = settings
         self._flusher = flusher
@@ -62,6 +68,7 @@ class Session:
         self._judge = judge
         self._passing = asyncio.Lock()
         self._is_broken = False
+        self._skip = skip
         self.received = 0
         self.doubt: Hole | None = None
         self.waiting_since: float | None = None
@@ -73,21 +80,32 @@ class Session:
         """The time of the last event that was placed, microseconds since 1970; 0 before the first."""
         return self._continuity.last_us
 
+    @property
+    def settled_us(self) -> int:
+        """Up to where it has been read, whatever one odd time says, microseconds since 1970; 0 before the first event."""
+        times = self._pending.last_times()
+        return max((time_us for time_us in times if time_us - median_low(times) <= ODD_US), default=0)
+
+    @property
+    def is_past_skip(self) -> bool:
+        """Whether the stream has gone on behind the frame that it was to skip."""
+        return self._skip is not None and self._skip.passed_us > 0
+
     def _move_latest(self) -> None:
         self._wire.latest_us = self._flusher.clock_us() + int(self._settings.future_seconds * 1e6)
 
     async def read(self, stream: FrameStream) -> None:
-        """Read until the connection ends.
+        """Read until the connection ends, or is past the frame that it was to skip.
 
         Raises HostError when the connection ends or has to, FlushConflictError when Redis has moved on. What has been
         received by then is not lost: `finish` flushes it.
         """
         try:
-            while True:
+            while not self.is_past_skip:
                 self.waiting_since = time.monotonic()
                 self._unplaced = iter(await stream.take())
                 self.waiting_since = None
-                while self._place():
+                while not self.is_past_skip and self._place():
                     if self._continuity.hole is not None:
                         await self._pass(self._continuity.hole)
                     else:
@@ -107,7 +125,8 @@ class Session:
                 frame = message if inflater is None else inflater.inflate(message)
                 routed = route(frame)
                 if type(routed) is not tuple or len(frame) > largest:
-                    self._set_aside(frame, routed)
+                    if self._set_aside(frame, routed) >= flush_events:
+                        return True
                     continue
                 if routed[2] > ahead_us:
                     continuity.note(events, time_us)
@@ -156,8 +175,8 @@ class Session:
             self._release()
 
     async def tick(self) -> None:
-        """Flush every `flush_seconds`, until cancelled. Raises what a flush raised."""
-        while True:
+        """Flush every `flush_seconds`, until cancelled or past the frame that is skipped. Raises what a flush raised."""
+        while not self.is_past_skip:
             await asyncio.sleep(self._settings.flush_seconds)
             self._move_latest()
             await self.start_flush()
@@ -175,9 +194,20 @@ class Session:
         await self.settle()
         if self._pending.is_empty:
             return
-        pending, self._pending = self._pending, Pending()
+        self._note_skipped()
+        pending, self._pending = self._pending, Pending(self._pending)
         self._flusher.clocks.note(self._host, *pending.busiest())
         self._flush_task = asyncio.create_task(self._flusher.flush(pending, self._host))
+
+    def _note_skipped(self) -> None:
+        """Note the gap once the stream has gone on. Nothing is placed then: the host leaves out other large frames too."""
+        skip, settled_us = self._skip, self.settled_us
+        if skip is None or skip.passed_us or settled_us <= skip.last_us:
+            return
+        margin_us = int(self._settings.rewind_seconds * 1e6)
+        to_us = max(self.last_us, skip.position_us) + margin_us
+        self.add_gap(skip.from_us - margin_us, to_us, GapCause.FRAME_TOO_LARGE)
+        skip.passed_us = settled_us
 
     async def settle(self) -> None:
         """Wait for the flush that is under way, if any. Raises what it raised."""
@@ -192,7 +222,7 @@ class Session:
         with contextlib.suppress(HostError):
             for frames in (self._unplaced, stream.take_now()):
                 self._unplaced = iter(frames)
-                while not self._is_broken and self._continuity.hole is None and self._place():
+                while not (self._is_broken or self.is_past_skip) and self._continuity.hole is None and self._place():
                     pass
         await self.start_flush()
         await self.settle()
@@ -209,17 +239,17 @@ class Session:
         self._pending.add_notice("gaps", notice, from_us)
         self._metrics.counter("bluelake_ingest_gaps_total").labels(cause.value).inc()
 
-    def _set_aside(self, frame: bytes, routed: Routed | Rejected | Notice) -> None:
-        """What is no event: keep it, or heed it. Raises HostError for a host's own error."""
+    def _set_aside(self, frame: bytes, routed: Routed | Rejected | Notice) -> int:
+        """What is no event: keep it, or heed it. Returns as `Pending.add`. Raises HostError for a host's own error."""
         if isinstance(routed, Notice):
             log.warning("%s says %s: %s", self._host, routed.name, routed.message)
             if routed.is_error:
                 raise HostError(HostFault.ERROR_FRAME, f"{self._host} ended the stream: {routed.name} {routed.message}")
             if routed.name == "OutdatedCursor":
                 self._continuity.is_outdated = True
-            return
+            return 0
         reason = routed.reason if isinstance(routed, Rejected) else RejectReason.TOO_LARGE
         self._metrics.counter("bluelake_ingest_rejects_total").labels(reason.value).inc()
         received_us = now_us()
-        self._pending.add_notice("rejects", reject_notice(frame, reason, received_us), received_us)
         self.received += 1
+        return self._pending.add_notice("rejects", reject_notice(frame, reason, received_us), received_us)

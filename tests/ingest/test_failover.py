@@ -91,7 +91,8 @@ def test_a_silent_host_is_left(buffer: Buffer, settings: Settings) -> None:
 def test_a_host_that_serves_less_than_is_usual_is_left(buffer: Buffer, settings: Settings) -> None:
     async def scenario() -> None:
         async with jetstream_host() as slow, jetstream_host() as host:
-            tuning = chosen(settings, slow, host, host_slow_seconds=0.5, host_slow_share=0.5)
+            start = str(START_US + 5_000 * 10_000)
+            tuning = chosen(settings, slow, host, host_slow_seconds=0.5, host_slow_share=0.5, jetstream_start=start)
             async with running(tuning, buffer) as run:
                 number = 5_000  # live
                 while not (usual := run.ingester._hosts.usual.per_second):

@@ -8,6 +8,7 @@ import redis as redis_client
 from prometheus_client import CollectorRegistry
 
 from buffer.client import Buffer
+from core.clock import now_us
 from core.errors import CorruptStateError
 from core.metrics import INGEST_METRICS, Metrics
 from core.settings import Settings
@@ -109,6 +110,64 @@ def test_an_emptied_redis_is_noticed_and_refilled_from_the_lakes_watermark(
             first = next(iter(buffer.flushes(0)))
             assert (first.number, first.continues) == (8, 0)
             assert host.cursors[-1] == START_US + 300 * 10_000 - REWIND_SECONDS * 1_000_000
+
+    asyncio.run(scenario())
+
+
+def test_a_redis_that_is_emptied_before_anything_was_drained_loses_nothing(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer
+) -> None:
+    begun_us = now_us()
+
+    def made(first: int, count: int) -> list[bytes]:
+        return [
+            commit_frame(rkey=f"3k{number:05d}", rev=number, time_us=begun_us + number * 1000)
+            for number in range(first, first + count)
+        ]
+
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            async with running(tuned(settings, host.url, jetstream_start="1s"), buffer):
+                await host.give(*made(0, 500))
+                await until(lambda: len(held(buffer)) == 500)
+                # Longer than the start and the rewind lie back together.
+                await until(lambda: now_us() > begun_us + (1 + REWIND_SECONDS) * 1_000_000)
+                with redis_client.Redis(port=redis_server.port) as client:
+                    client.flushall()
+                await host.give(*made(3000, 100))
+                await until(lambda: set(held(buffer)) == {*made(0, 500), *made(3000, 100)})
+            assert host.cursors[0] == host.cursors[-1]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("wire", ["v1", "v2"])
+def test_a_first_run_whose_replay_begins_late_notes_a_gap(buffer: Buffer, settings: Settings, wire: str) -> None:
+    async def scenario() -> None:
+        async with jetstream_host(wire) as host:
+            host.floor_us = START_US + 20_000_000
+            async with running(tuned(settings, host.url, gap_seconds=1), buffer):
+                await host.give(*frames(0, 2500))
+                await until(lambda: len(held(buffer)) == 500)
+            (gap,) = notices(buffer, "gaps")
+            margin_us = REWIND_SECONDS * 1_000_000
+            assert (gap["from_us"], gap["to_us"]) == (START_US - margin_us, host.floor_us + margin_us)
+            assert gap["cause"] == ("replay_starts_late" if wire == "v1" else "cursor_too_old")
+
+    asyncio.run(scenario())
+
+
+def test_a_flush_with_a_time_yet_to_come_keeps_nobody_standing_by(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+            await host.give(*frames(0, 100))
+            await until(lambda: len(held(buffer)) == 100)
+            state = buffer.state()
+            # Another ingester wrote once and is gone; since then the machine's clock was set back by an hour.
+            ahead_us = now_us() + 3_600_000_000
+            buffer.append(state.flush, state.flush + 1, host.name, [], state.cursors, ahead_us, "gone")
+            await host.give(*frames(100, 100))
+            await until(lambda: set(held(buffer)) == set(frames(0, 200)))
 
     asyncio.run(scenario())
 

@@ -3,6 +3,8 @@
 import base64
 import json
 
+import pytest
+
 from buffer.chunks import ChunkEncoder, decode_chunk
 from core.reasons import RejectReason
 from core.watermark import Cursor
@@ -38,6 +40,36 @@ def test_one_odd_time_does_not_move_the_cursor() -> None:
     assert pending.cursor() == Cursor(105)  # the median of 101..108 and the odd one
 
 
+def test_a_lone_odd_time_moves_no_cursor_and_an_earlier_flush_counts_for_the_next() -> None:
+    first = Pending()
+    for time_us in range(101, 109):
+        first.add("likes", b"x", time_us, time_us)
+    assert first.cursor() is None  # eight say nothing of which one is odd
+    second = Pending(first)
+    second.add("likes", b"x", 10**18, 10**15)
+    assert second.cursor() == Cursor(105, 105)
+    third = Pending(second)
+    third.add_notice("gaps", {}, 5)
+    assert third.cursor() is None
+    fourth = Pending(third)
+    fourth.add("posts", b"x", 109, 109)
+    assert fourth.cursor() == Cursor(106, 106)
+
+
+def test_a_chunk_is_cut_where_it_comes_to_too_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.pending.CHUNK_BYTES", 25)
+    pending = Pending()
+    for number, length in enumerate((10, 10, 10, 40, 1, 1, 1)):
+        pending.add("likes", b"x" * length, number)
+    chunks = pending.chunks(ChunkEncoder(), 3)
+    assert [(chunk.n, chunk.first_us, chunk.last_us) for chunk in chunks] == [
+        (2, 0, 1),
+        (1, 2, 2),
+        (1, 3, 3),
+        (3, 4, 6),
+    ]
+
+
 def test_the_ingesters_own_notices_do_not_move_the_cursor() -> None:
     pending = Pending()
     assert pending.cursor() is None
@@ -51,7 +83,7 @@ def test_the_ingesters_own_notices_do_not_move_the_cursor() -> None:
 def test_the_cursor_has_the_median_of_the_last_sequence_numbers() -> None:
     pending = Pending()
     for seq in [*range(1, 9), 10**14]:
-        pending.add("likes" if seq % 2 else "posts", b"x", 1000 + seq % 3, seq)
+        pending.add("likes", b"x", 1000 + seq % 3, seq)
     cursor = pending.cursor()
     assert cursor is not None
     assert cursor.seq == 5

@@ -1,6 +1,9 @@
 """A Redis without room, and frames that are too large: reading stops or skips, and nothing else is lost."""
 
 import asyncio
+import base64
+import contextlib
+import hashlib
 import json
 
 import pytest
@@ -79,6 +82,89 @@ def test_a_frame_that_cannot_be_received_is_skipped_and_is_a_gap(
             (gap,) = notices(buffer, "gaps")
             assert gap["cause"] == "frame_too_large"
             assert gap["from_us"] <= START_US + 100 * 10_000 <= gap["to_us"]  # type: ignore[operator]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("obliging", [True, False])
+def test_a_second_frame_that_cannot_be_received_is_a_gap_of_its_own(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch, obliging: bool
+) -> None:
+    monkeypatch.setattr("ingest.jetstream.LARGEST_MESSAGE_BYTES", 2_000_000)
+    monkeypatch.setattr("ingest.follower.LARGEST_MESSAGE_BYTES", 2_000_000)
+    monkeypatch.setattr("ingest.follower.FIRST_RETRY_SECONDS", 0.05)
+
+    def huge(number: int) -> bytes:
+        return frames(number, 1)[0].replace(b'"createdAt"', b'"x":"' + b"A" * 3_000_000 + b'","createdAt"')
+
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+            host.heeds_largest = obliging
+            await host.give(*frames(0, 100), huge(100), *frames(101, 100))
+            await until(lambda: rkeys(buffer) == expected(0, 100) | expected(101, 201))
+            await host.give(*frames(201, 1000), huge(1201), *frames(1202, 100))
+            await until(lambda: rkeys(buffer) == expected(0, 100) | expected(101, 1201) | expected(1202, 1302))
+            await until(lambda: len(notices(buffer, "gaps")) == 2)
+        gaps = notices(buffer, "gaps")
+        for gap, number in zip(gaps, (100, 1201), strict=True):
+            assert gap["from_us"] <= START_US + number * 10_000 <= gap["to_us"]  # type: ignore[operator]
+
+    asyncio.run(scenario())
+
+
+async def _sends_too_much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A host whose every connection begins with a frame of a tebibyte."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    key = next(line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+    writer.write(b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n\x82\x7f" + (1 << 40).to_bytes(8, "big") + b"x" * 100)
+    with contextlib.suppress(OSError):
+        await writer.drain()
+        await reader.read(2)  # the beginning of the close frame
+    writer.close()
+
+
+def test_a_host_that_always_sends_too_large_a_frame_is_left_for_another(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.follower.FIRST_RETRY_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        async with await asyncio.start_server(_sends_too_much, "127.0.0.1", 0) as server, jetstream_host() as good:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/subscribe"
+            async with running(tuned(settings, url, good.url), buffer) as run:
+                await good.give(*frames(0, 100))
+                await until(lambda: rkeys(buffer) == expected(0, 100))
+                assert good.cursors == [START_US]
+                # The first try, and the two of asking for less.
+                assert run.metric("bluelake_ingest_host_faults_total", reason="frame_too_large") == 3
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_frames_that_are_no_events_stop_the_reading_too_while_redis_takes_nothing(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.flusher.LAST_RETRY_SECONDS", 0.2)
+    junk = [b"junk%d" % number for number in range(60_000)]
+
+    async def scenario() -> None:
+        with redis_client.Redis(port=redis_server.port) as client:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", 1)
+            async with jetstream_host() as host, running(tuned(settings, host.url), buffer) as run:
+                await until(lambda: run.metric("bluelake_ingest_connected"))
+                (session,) = run.ingester._hosts.sessions.values()
+                await host.give(*junk)
+                await until(lambda: run.metric("bluelake_ingest_paused") == 1)
+                await until(lambda: session.received >= settings.flush_events)
+                for _ in range(20):
+                    assert session.received <= 3 * settings.flush_events
+                    await asyncio.sleep(0.05)
+                client.config_set("maxmemory", 0)
+                await until(lambda: len(notices(buffer, "rejects")) == len(junk))
 
     asyncio.run(scenario())
 
