@@ -1,5 +1,6 @@
 """Rejects: frames that cannot be rows, kept byte for byte with the reason."""
 
+import logging
 from collections import Counter
 
 import duckdb
@@ -8,12 +9,14 @@ import pyarrow as pa
 
 from buffer.client import Entry
 from core.clock import to_datetime
-from core.reasons import RejectReason
+from core.reasons import RejectReason, diagnose_syntax
 from lake.dedupe import Selection, select_new
 from lake.lines import read_lines
 from lake.parse import Parsed, Reject
 from lake.store import Store
 from lake.tables import REJECTS
+
+log = logging.getLogger(__name__)
 
 # A rejected frame's time is when it came, so that a later delivery of it may lie an outage apart.
 REJECTS_MARGIN_US = 2 * 86_400_000_000
@@ -29,20 +32,33 @@ class Notice(msgspec.Struct):
     raw: bytes
 
 
+_DECODER = msgspec.json.Decoder(Notice)
+
+
 def read_rejects(entries: list[Entry]) -> list[Reject]:
-    """The rejects that `entries` of the queue `rejects` tell of."""
-    decoder = msgspec.json.Decoder(Notice)
+    """The rejects that `entries` of the queue `rejects` tell of.
+
+    A notice that cannot be read, or whose reason is unknown here, as one of a newer ingester may be, is a reject itself.
+    """
     found = []
     for entry in entries:
         lines = read_lines([entry], 1)
-        for ordinal in range(lines.count):
-            notice = decoder.decode(lines.raw(ordinal))
-            found.append(
-                Reject(
-                    RejectReason(notice.reason), REJECTS.name, entry.flush, entry.host, notice.received_us, notice.raw
-                )
-            )
+        found += [_read_notice(lines.raw(ordinal), entry) for ordinal in range(lines.count)]
     return found
+
+
+def _read_notice(line: bytes, entry: Entry) -> Reject:
+    reason, received_us, raw = RejectReason.UNWRITABLE, entry.chunk.last_us, line
+    try:
+        notice = _DECODER.decode(line)
+        received_us, raw = notice.received_us, notice.raw
+        reason = RejectReason(notice.reason)
+    except msgspec.DecodeError as error:
+        reason = RejectReason.WRONG_TYPE if isinstance(error, msgspec.ValidationError) else diagnose_syntax(line)
+        log.warning("a notice of a reject cannot be read (%s), and is kept as it is", error)
+    except ValueError as error:
+        log.warning("a reject has a reason that is unknown here (%s), and counts as %s", error, reason)
+    return Reject(reason, REJECTS.name, entry.flush, entry.host, received_us, raw)
 
 
 def select_new_rejects(

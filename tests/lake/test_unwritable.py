@@ -12,8 +12,10 @@ from deltalake.exceptions import DeltaError
 import lake.drain as drain_module
 import lake.parse as parse_module
 import lake.store as store_module
+from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from core.settings import Settings
+from core.watermark import Cursor
 from lake.drain import drain
 from lake.errors import ParseError, RefusedError
 from lake.relations import sql_template
@@ -153,6 +155,22 @@ def test_a_stored_file_that_is_broken_makes_no_row_a_reject(buffer: Buffer, sett
     assert values(settings, "SELECT count(*) FROM rejects_all") == [0]
     drain(settings)
     assert values(settings, "SELECT count(*) FROM likes_all") == [1 + len(GOOD)]
+
+
+def test_a_notice_that_this_version_does_not_know_is_a_reject_itself(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, GOOD)
+    newer = json.dumps({"reason": "of_a_newer_version", "received_us": NOON_US, "raw": "anVuaw=="}).encode()
+    odd = [b'{"reason":"not_json","received_us":1e99,"raw":""}', b'{"reason":', b"\xff"]
+    chunk = ChunkEncoder().encode("rejects", [newer, *odd], NOON_US, NOON_US)
+    buffer.append(1, 2, "host", [chunk], {"host": Cursor(NOON_US)}, 1, "test")
+    drain(settings)
+    assert values(settings, "SELECT count(*) FROM likes") == [11]
+    assert rows(settings, "SELECT reason, raw FROM rejects ORDER BY ALL") == [
+        {"reason": "not_json", "raw": odd[1]},
+        {"reason": "not_utf8", "raw": odd[2]},
+        {"reason": "unwritable", "raw": b"junk"},
+        {"reason": "wrong_type", "raw": odd[0]},
+    ]
 
 
 @pytest.mark.parametrize("digit", "cdefghijz")
