@@ -11,13 +11,17 @@ from pathlib import Path
 
 from buffer.client import Entry
 from core.crash import crash_point
-from core.files import write_durably
+from core.files import fsync_path, write_durably
 
 
 def keep(raw_dir: Path, queue: str, entries: Sequence[Entry], now: datetime) -> None:
     """Write the chunks of `entries`, all of one queue, to a file and bring it to the disk. Raises OSError."""
     day = raw_dir / now.astimezone(UTC).strftime("%Y-%m-%d")
-    day.mkdir(parents=True, exist_ok=True)
+    if not day.is_dir():
+        day.mkdir(parents=True, exist_ok=True)
+        # Their names too have to be on the disk.
+        fsync_path(raw_dir)
+        fsync_path(raw_dir.parent)
     first = min(entry.chunk.first_us for entry in entries)
     last = max(entry.chunk.last_us for entry in entries)
     name = f"{queue}-{first}-{last}-{entries[-1].flush}.ndjson.zst"
