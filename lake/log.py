@@ -136,15 +136,17 @@ def fsync_commits(table: Path, fresh: Iterable[Path], data_files: Iterable[Path]
 
 
 def _take_whole(table: Path, unconfirmed: list[Path], confirmed: int, removed: Set[str]) -> int:
-    """The version up to which `unconfirmed` entries are whole and follow one another; those after it are moved aside."""
-    version = confirmed
-    for number, entry in enumerate(unconfirmed):
-        fault = find_fault(entry, removed) if version_of(entry) == version + 1 else f"version {version + 1} is missing"
-        if fault is not None:
-            for lost in unconfirmed[number:]:
-                _set_aside(table, lost, fault)
-            break
-        version = version_of(entry)
+    """The version up to which entries are whole and follow one another; of `unconfirmed`, those after it are moved aside."""
+    version, fault = confirmed, None
+    while fault is None:
+        # By its name: a list of the folder can show an entry without the one before it, beside a process that commits. If
+        # that is not there after the folder was listed, it is lost.
+        entry = table / "_delta_log" / f"{version + 1:020d}.json"
+        fault = find_fault(entry, removed) if entry.exists() else f"version {version + 1} is missing"
+        version += fault is None
+    for lost in unconfirmed:
+        if version_of(lost) > version:
+            _set_aside(table, lost, fault)
     return version
 
 

@@ -109,8 +109,8 @@ MUTANTS = (
         "broken-log-tail-read",
         "a log whose last entry a power loss cut off is read as the version before",
         "lake/log.py",
-        "        if fault is not None:\n            for lost in unconfirmed[number:]:",
-        "        if fault is not None and number < 0:\n            for lost in unconfirmed[number:]:",
+        "        if version_of(lost) > version:",
+        "        if version_of(lost) < 0:",
         ("tests/lake/test_log.py", f"{_DRAIN}test_a_log_entry_cut_off_by_a_power_loss_is_refused"),
     ),
     Mutant(

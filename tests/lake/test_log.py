@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+import lake.log
 from lake.errors import CorruptLogError
 from lake.log import recover
 from lake.store import Store
@@ -99,6 +100,16 @@ def test_a_whole_log_is_left_as_it_is_and_brought_to_the_disk(store: Store, monk
     assert {str(entry(store, 2)), str(entry(store, 3))} <= synced
     newest = sorted(store.files("deletes"), key=lambda file: os.stat(file.path).st_mtime_ns)[1:]
     assert {file.path for file in newest} <= synced
+    assert rows(store) == 3
+
+
+def test_an_entry_that_a_list_of_the_folder_passed_over_is_not_missing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it can, when another process commits while the folder is listed."""
+    original = lake.log.entries
+    monkeypatch.setattr("lake.log.entries", lambda table: [path for path in original(table) if path != entry(store, 2)])
+    assert recover(store.root / "deletes", 1) == 3
     assert rows(store) == 3
 
 
