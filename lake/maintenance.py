@@ -25,7 +25,7 @@ from lake.errors import SealError
 from lake.locks import exclusive
 from lake.seal import Sealer
 from lake.sealed import by_hour, is_sealed, read_sealed
-from lake.store import Store
+from lake.store import DataFile, Store
 from lake.tables import TABLES
 from lake.vacuum import Vacuumed, vacuum
 
@@ -101,9 +101,9 @@ def _purge(
         sealer = Sealer(settings, store, connection)
         turn = _turn(settings, store, doomed.hours(), to_us(now))
         done, rows = [], 0
-        for number, hour in enumerate(turn):
+        for number, (hour, files) in enumerate(turn):
             progress(number, len(turn))
-            rewritten = sealer.rewrite(TABLES[hour.table], hour.hour, doomed.select(hour))
+            rewritten = sealer.rewrite(TABLES[hour.table], hour.hour, doomed.select(hour), files)
             if rewritten is not None:
                 rows += rewritten.rows_before - rewritten.rows
                 done.append(hour)
@@ -116,8 +116,13 @@ def _purge(
         connection.close()
 
 
-def _turn(settings: Settings, store: Store, hours: Sequence[DoomedHour], now_us: int) -> list[DoomedHour]:
-    """The hours to rewrite now, in order: those overdue, then the worst as far as the budget goes."""
+def _turn(
+    settings: Settings, store: Store, hours: Sequence[DoomedHour], now_us: int
+) -> list[tuple[DoomedHour, list[DataFile]]]:
+    """The hours to rewrite now, in order, with their files: those overdue, then the worst as far as the budget goes.
+
+    Late rows that come from now on are in none of these files, so that they open the hour again, and the seal judges them.
+    """
     overdue_us = now_us - int((settings.purge_days - RESERVE_DAYS) * _DAY_US)
     left = settings.maintenance_max_mb * 1e6
     names = {hour.table for hour in hours}
@@ -132,5 +137,5 @@ def _turn(settings: Settings, store: Store, hours: Sequence[DoomedHour], now_us:
         size_bytes = sum(file.size_bytes for file in files)
         if hour.oldest_us < overdue_us or size_bytes <= left:
             left -= size_bytes
-            turn.append(hour)
+            turn.append((hour, files))
     return turn

@@ -72,13 +72,14 @@ class Sealer:
         condition = ""
         if purges(self._settings, table):
             condition = kept(self._store, table, hour_start_us(hour), self._margin_us)
-        return self.rewrite(table, hour, condition)
+        files = [file for file in self._store.files(table.name) if file.hour == hour]
+        return self.rewrite(table, hour, condition, files)
 
-    def rewrite(self, table: Table, hour: str, condition: str) -> SealedHour | None:
-        """As `seal`, but keeping the rows `r` that meet `condition`, SQL that follows a WHERE; empty for all of them."""
+    def rewrite(self, table: Table, hour: str, condition: str, replaced: Sequence[DataFile]) -> SealedHour | None:
+        """As `seal`, of the files `replaced`, keeping their rows `r` that meet `condition`, SQL that follows a WHERE; empty
+        for all of them."""
         started = time.perf_counter()
         root = self._store.root / table.name
-        replaced = [file for file in self._store.files(table.name) if file.hour == hour]
         rows = sum(file.rows for file in replaced)
         batches = self._rows(table, replaced, condition)
         written = write_hour(root, table, hour, batches, self._count_authors(table, replaced), rows)

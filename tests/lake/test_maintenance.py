@@ -12,7 +12,7 @@ import pytest
 from buffer.client import Buffer
 from core.crash import VARIABLE
 from core.settings import Settings
-from lake.doomed import read_state
+from lake.doomed import Doomed, DoomedHour, read_state
 from lake.drain import drain
 from lake.log import entries
 from lake.maintenance import Maintained, maintain
@@ -162,6 +162,24 @@ def test_an_hour_that_is_open_again_is_left_to_the_seal(two_hours: Settings, buf
     assert maintain(two_hours, LATER).hours == 0
     seal(two_hours, LATER)
     assert keys(two_hours) == ["3kb", "3kc", "3kd", "3ke", "3kf", "3klate"]
+
+
+def test_a_deleted_row_that_comes_during_the_maintenance_is_purged_by_the_seal(
+    two_hours: Settings, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed(buffer, two_hours, [unlike(DIDS[0], "3ka"), unlike(DIDS[5], "3klate")])
+    original = Doomed.select
+
+    def select(doomed: Doomed, hour: DoomedHour) -> str:
+        drained(buffer, two_hours, [like(DIDS[5], "3klate")])
+        return original(doomed, hour)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Doomed, "select", select)
+        assert maintain(two_hours, LATER).rows == 1
+    assert keys(two_hours) == ["3kb", "3kc", "3kd", "3ke", "3kf", "3klate"]
+    seal(two_hours, LATER)
+    assert keys(two_hours) == ["3kb", "3kc", "3kd", "3ke", "3kf"]
 
 
 def old(path: Path | str, hours: float) -> None:
