@@ -99,6 +99,9 @@ def _purge(
         doomed = Doomed(settings.maintenance_dir, store, connection, margin_us)
         doomed.look()
         sealer = Sealer(settings, store, connection)
+        # Purged whole by a run that was killed before it could say so, or by a seal.
+        live = {name: by_hour(store, name) for name in TABLES}
+        doomed.strike([hour for hour in doomed.hours() if not live[hour.table].get(hour.hour)])
         turn = _turn(settings, store, doomed.hours(), to_us(now))
         done, rows = [], 0
         for number, (hour, files) in enumerate(turn):
@@ -131,8 +134,8 @@ def _turn(
     turn = []
     for hour in sorted(hours, key=lambda hour: (hour.oldest_us >= overdue_us, -hour.rows, hour.hour, hour.table)):
         files = live[hour.table].get(hour.hour, [])
-        if not files or not is_sealed(store, hour.table, sealed[hour.table], hour.hour, files):
-            # Purged whole since, or opened by late rows: then the seal rewrites it, without its deleted rows.
+        if not is_sealed(store, hour.table, sealed[hour.table], hour.hour, files):
+            # Opened by late rows: then the seal rewrites it, without its deleted rows.
             continue
         size_bytes = sum(file.size_bytes for file in files)
         if hour.oldest_us < overdue_us or size_bytes <= left:

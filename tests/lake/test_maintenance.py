@@ -22,6 +22,7 @@ from lake.tables import LIKES
 from lake.vacuum import vacuum
 from tests.conftest import NOON_US, ROOT, clean_environment
 from tests.lake.feed import feed, values
+from tests.lake.test_drain import Killed, kill_at
 from tests.lake.test_log import empty
 from tests.lake.test_relations import account
 from tests.lake.test_seal import DIDS, HOUR_US, LATER, delete, drained, everything, like, live, post, status
@@ -180,6 +181,19 @@ def test_a_deleted_row_that_comes_during_the_maintenance_is_purged_by_the_seal(
     assert keys(two_hours) == ["3kb", "3kc", "3kd", "3ke", "3kf", "3klate"]
     seal(two_hours, LATER)
     assert keys(two_hours) == ["3kb", "3kc", "3kd", "3ke", "3kf"]
+
+
+def test_an_hour_that_is_empty_leaves_the_list(
+    two_hours: Settings, buffer: Buffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ke"), unlike(DIDS[0], "3kf")])
+    with monkeypatch.context() as patch:
+        kill_at(patch, Doomed, "_write", call=2, after=False)
+        with pytest.raises(Killed):
+            maintain(two_hours, LATER)
+    assert keys(two_hours) == ["3ka", "3kb", "3kc", "3kd"]
+    done = maintain(two_hours, LATER + timedelta(days=40))
+    assert (done.hours, done.waiting_hours, done.waiting_rows) == (0, 0, 0)
 
 
 def old(path: Path | str, hours: float) -> None:
