@@ -91,7 +91,7 @@ MUTANTS = (
         "purge-of-suspended-accounts",
         "records of accounts that are only suspended leave the files",
         "lake/sql/purge_gone_accounts.sql",
-        "NOT active AND status = 'deleted'",
+        "NOT active AND coalesce(status, '') = 'deleted'",
         "NOT active",
         (f"{_SEAL}test_deleted_records_and_deleted_accounts_leave_the_files",),
     ),

@@ -4,4 +4,4 @@
 (SELECT did, max(coalesce(created_at, event_at)) + to_microseconds({margin_us}) AS last_at
  FROM {accounts} WHERE kind = 'account'
  GROUP BY did
- HAVING arg_max(NOT active AND status = 'deleted', (coalesce(created_at, event_at), coalesce(seq, -1))))
+ HAVING arg_max(NOT active AND coalesce(status, '') = 'deleted', (coalesce(created_at, event_at), coalesce(seq, -1))))

@@ -206,6 +206,14 @@ def test_what_came_after_an_account_was_deleted_waits_for_word_that_it_is_back(
     assert values(settings, "SELECT rkey FROM posts") == ["3knew"]
 
 
+def test_an_account_that_says_nothing_of_why_it_is_inactive_any_more_is_not_deleted(
+    buffer: Buffer, settings: Settings
+) -> None:
+    drained(buffer, settings, [post(DIDS[0], "3ka"), status(DIDS[0], "deleted", seq=1), account(DIDS[0], False, seq=2)])
+    seal(settings, LATER)
+    assert values(settings, "SELECT rkey FROM posts_all") == ["3ka"]
+
+
 def status(did: str, state: str, *, seq: int, at: str = "2026-07-04T12:00:00Z") -> bytes:
     frame = account(did, False, seq=seq, at=at)
     return frame.replace(b'"active": false', b'"active": false, "status": "%s"' % state.encode())
