@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.settings import Settings
 from core.watermark import Watermark, read_watermark, write_watermark
-from lake.log import entries, version_of
+from lake.log import entries, metadata_of, version_of
 from lake.sealed import read_sealed
 from lake.store import Store
 from lake.tables import BATCHES
@@ -49,10 +49,8 @@ def _with_newest_batches(versions: dict[str, int], batches: Path) -> dict[str, i
 def _carried(entry: Path) -> dict[str, int]:
     """The table versions that a commit of `batches` carried; none where it is broken, or is a seal's."""
     with suppress(ValueError, KeyError, TypeError):
-        for line in entry.read_bytes().splitlines():
-            if "commitInfo" in (action := json.loads(line)):
-                carried = json.loads(action["commitInfo"]["bluelake"])["versions"]
-                return {str(table): int(version) for table, version in carried.items()}
+        carried = json.loads(metadata_of(entry)["bluelake"])["versions"]
+        return {str(table): int(version) for table, version in carried.items()}
     return {}
 
 

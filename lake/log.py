@@ -122,6 +122,11 @@ def added_by(entry: Path) -> list[dict[str, Any]]:
     return [action["add"] for action in _actions(entry) if "add" in action]
 
 
+def metadata_of(entry: Path) -> dict[str, Any]:
+    """What a log entry says of its commit. Raises ValueError where it is empty or cut off."""
+    return next((dict(action["commitInfo"]) for action in _actions(entry) if "commitInfo" in action), {})
+
+
 def fsync_commits(table: Path, fresh: Iterable[Path], data_files: Iterable[Path]) -> None:
     """Bring data files, the log entries that name them, checkpoints of them, and all their folders to the disk."""
     log_dir = table / "_delta_log"

@@ -30,7 +30,7 @@ from core.crash import crash_point
 from core.files import fsync_path
 from lake.actions import add_action, writer_properties
 from lake.errors import CommitError, CorruptLogError, RefusedError
-from lake.log import added_by, check_log, recover, settle, sum_up
+from lake.log import added_by, check_log, entries, metadata_of, recover, settle, sum_up
 from lake.rewrite import NewFile
 from lake.tables import HOUR_PARTITION, TABLES, Table
 
@@ -169,17 +169,25 @@ class Store:
         return self.table(name).transaction_version(application) or 0
 
     def commit_counts(self, name: str, after_flush: int) -> list[dict[str, object]]:
-        """The counts that the commits of `name` past `after_flush` carried, newest first."""
-        found = []
-        # Replays and seals commit too, so that the drain's last may lie some way back.
-        for entry in self.table(name).history(1000):
-            counts = entry.get("bluelake")
-            if counts is None:
+        """The counts that the drain's commits of `name` past `after_flush` carried, newest first.
+
+        Raises CorruptLogError where there is such a commit, and the log does not hold it any more.
+        """
+        found: list[dict[str, object]] = []
+        # Replays and seals commit too, so that the drain's last may lie any way back.
+        for entry in reversed(entries(self.root / name)):
+            carried = metadata_of(entry).get("bluelake")
+            if carried is None:
                 continue
-            parsed = json.loads(counts)
-            if parsed["last_flush"] <= after_flush:
+            counts = json.loads(carried)
+            if counts["last_flush"] <= after_flush:
                 break
-            found.append(parsed)
+            found.append(counts)
+        if not found and self.committed_flush(name) > after_flush:
+            raise CorruptLogError(
+                f"{self.root / name / '_delta_log'}: flush {self.committed_flush(name)} is committed, and its entry is gone. "
+                "Restore lake/ from a backup (docs/operations.md, 'Backup')"
+            )
         return found
 
     def append(

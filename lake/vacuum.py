@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from core.crash import crash_point
 from lake.log import entries, settle, sum_up, version_of
 from lake.store import Store
-from lake.tables import TABLES
+from lake.tables import BATCHES, TABLES
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ class Vacuumed:
 def vacuum(store: Store, grace_hours: int, now: datetime) -> Vacuumed:
     """Remove what has been of no use for `grace_hours`, in every table. Raises OSError, DeltaError."""
     files = size_bytes = 0
+    # Of a batch that was killed between its commits, the drain reads the counts out of the log.
+    drained = store.committed_flush(BATCHES.name) if store.exists(BATCHES.name) else 0
     for name in TABLES:
         if not store.exists(name):
             continue
@@ -45,18 +47,20 @@ def vacuum(store: Store, grace_hours: int, now: datetime) -> Vacuumed:
             path.unlink()
             files += 1
             crash_point("mid-vacuum")
-        tidy_log(root)
+        tidy_log(root, remove=store.committed_flush(name) <= drained)
     log.info("vacuumed %d files, %.1f MB", files, size_bytes / 1e6)
     return Vacuumed(files, size_bytes)
 
 
-def tidy_log(root: Path) -> None:
-    """Sum the log of the table at `root` up in a checkpoint, bring that to the disk, and remove entries past retention."""
+def tidy_log(root: Path, *, remove: bool) -> None:
+    """Sum the log of the table at `root` up in a checkpoint, bring that to the disk, and, with `remove`, remove entries past
+    retention."""
     table = DeltaTable(str(root))
     version = table.version()
     settle(root, version - 1, version)
     sum_up(root, version)
-    table.cleanup_metadata()
+    if remove:
+        table.cleanup_metadata()
     log.debug("%s: %d log entries at version %d", root.name, len(entries(root)), version_of(entries(root)[-1]))
 
 

@@ -26,6 +26,7 @@ from tests.lake.test_drain import Killed, kill_at
 from tests.lake.test_log import empty
 from tests.lake.test_relations import account
 from tests.lake.test_seal import DIDS, HOUR_US, LATER, delete, drained, everything, like, live, post, status
+from tests.lake.test_store import likes
 
 LIKE = "app.bsky.feed.like"
 
@@ -251,6 +252,18 @@ def test_old_log_entries_go_once_a_checkpoint_sums_them_up(two_hours: Settings, 
     assert everything(two_hours, "likes") == before
     drained(buffer, two_hours, [like(DIDS[2], "3klast")])
     assert len(everything(two_hours, "likes")) == len(before) + 1
+
+
+def test_log_entries_of_a_batch_that_was_killed_stay_for_the_next_drain(two_hours: Settings) -> None:
+    store = Store(two_hours.lake_dir)
+    row = store.append(LIKES, likes(LIKES), 2, {"unwritable": [0]})
+    assert row is not None
+    for number in (1, 2):
+        store.append(LIKES, likes(LIKES), number, {}, application="another")
+    for entry in entries(two_hours.lake_dir / "likes"):
+        old(entry, 24 * 8)
+    vacuum(Store(two_hours.lake_dir), 24, datetime.now(UTC))
+    assert [counts["unwritable"] for counts in Store(two_hours.lake_dir).commit_counts("likes", 1)] == [[0]]
 
 
 def in_a_child(settings: Settings, **environment: str) -> subprocess.CompletedProcess[str]:

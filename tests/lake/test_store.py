@@ -1,13 +1,16 @@
 """Durable, numbered commits."""
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 import lake.store
+from lake.errors import CorruptLogError
 from lake.store import DataFile, Store
 from lake.tables import DELETES, LIKES, TABLES, Table
 
@@ -107,6 +110,28 @@ def test_counts_of_the_commits_past_a_flush_come_back(store: Store) -> None:
     for flush in (1, 2, 3):
         store.append(DELETES, delete_rows(f"3k{flush}"), flush, {"rows": flush * 10})
     assert [counts["rows"] for counts in store.commit_counts("deletes", 1)] == [30, 20]
+
+
+def test_counts_are_found_behind_however_many_other_commits(store: Store) -> None:
+    store.append(DELETES, delete_rows("3ka"), 1, {"unwritable": [3]})
+    for number in range(1, 4):
+        store.append(DELETES, delete_rows(f"3k{number}"), number, {}, application="another")
+    # As after a seal of every hour.
+    log_dir = store.root / "deletes" / "_delta_log"
+    template = json.dumps({"commitInfo": {"operation": "WRITE"}}) + "\n"
+    for version in range(5, 1100):
+        (log_dir / f"{version:020d}.json").write_text(template)
+    assert [counts["unwritable"] for counts in store.commit_counts("deletes", 0)] == [[3]]
+
+
+def test_counts_that_are_no_longer_in_the_log_are_missed(store: Store) -> None:
+    store.append(DELETES, delete_rows("3ka"), 1, {"unwritable": [3]})
+    DeltaTable(str(store.root / "deletes")).create_checkpoint()
+    store.append(DELETES, delete_rows("3kb"), 1, {}, application="another")
+    (store.root / "deletes" / "_delta_log" / f"{1:020d}.json").unlink()
+    with pytest.raises(CorruptLogError, match="flush 1 is committed, and its entry is gone"):
+        Store(store.root).commit_counts("deletes", 0)
+    assert Store(store.root).commit_counts("deletes", 1) == []
 
 
 @pytest.mark.parametrize("hours", [(12,), (12, 13)])
