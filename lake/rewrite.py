@@ -161,24 +161,31 @@ def _statistics(metadata: parquet.FileMetaData) -> str:
     least: dict[str, Any] = {}
     greatest: dict[str, Any] = {}
     nulls: dict[str, int] = {}
+    # Parquet tells no bounds of long values: those of the other row groups are not the file's.
+    unknown: set[str] = set()
     for group in range(metadata.num_row_groups):
         for column in range(metadata.num_columns):
             chunk = metadata.row_group(group).column(column)
             name = chunk.path_in_schema
             found: Any = chunk.statistics
-            if name not in _STATISTICS or found is None:
+            if name not in _STATISTICS:
                 continue
-            nulls[name] = nulls.get(name, 0) + (found.null_count or 0)
-            if found.has_min_max:
+            if found is None or not found.has_null_count:
+                unknown.add(name)
+                continue
+            nulls[name] = nulls.get(name, 0) + found.null_count
+            if not found.has_min_max and found.null_count < chunk.num_values:
+                unknown.add(name)
+            elif found.has_min_max:
                 low, high = found.min, found.max
                 least[name] = min(least.get(name, low), low)
                 greatest[name] = max(greatest.get(name, high), high)
     return json.dumps(
         {
             "numRecords": metadata.num_rows,
-            "minValues": {name: _plain(value) for name, value in least.items()},
-            "maxValues": {name: _plain(value) for name, value in greatest.items()},
-            "nullCount": nulls,
+            "minValues": {name: _plain(value) for name, value in least.items() if name not in unknown},
+            "maxValues": {name: _plain(value) for name, value in greatest.items() if name not in unknown},
+            "nullCount": {name: count for name, count in nulls.items() if name not in unknown},
         }
     )
 

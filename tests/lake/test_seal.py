@@ -233,6 +233,26 @@ def test_an_hour_of_deleted_records_only_has_no_file(buffer: Buffer, settings: S
     assert seal(settings, LATER) == []
 
 
+def test_a_file_tells_no_bounds_where_one_of_its_row_groups_has_none(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reset is looked for only in files that can hold one, and Parquet tells no bounds of very long names."""
+    monkeypatch.setattr("lake.rewrite.ROW_GROUP", 2)
+    reset = delete(DIDS[0], "*", rev=9, collection="*").replace(b'"kind":"commit"', b'"kind":"sync"')
+    drained(buffer, settings, [like(DIDS[0], "3ka"), reset], [delete(did, "3ka", rev=9) for did in DIDS[1:3]])
+    long = delete_rows("3kz").set_column(
+        DELETES.schema.get_field_index("collection"), DELETES.schema.field("collection"), [["c" * 5000]]
+    )
+    long = long.set_column(DELETES.schema.get_field_index("did"), DELETES.schema.field("did"), [[DIDS[0]]])
+    Store(settings.lake_dir).append(DELETES, long, 50, {})
+    assert values(settings, "SELECT count(*) FROM likes") == [0]
+    seal(settings, LATER)
+    (file,) = live(settings, "deletes")
+    assert (file.least["collection"], file.greatest["collection"]) == (None, None)
+    assert file.first_us <= NOON_US < file.last_us
+    assert values(settings, "SELECT count(*) FROM likes") == [0]
+
+
 def test_an_edited_post_keeps_its_first_hour_after_the_seal(buffer: Buffer, settings: Settings) -> None:
     edit = post(DIDS[0], "3ka", rev=2, text="edited", time_us=NOON_US + 2 * HOUR_US, operation="update")
     drained(buffer, settings, [post(DIDS[0], "3ka", rev=1), edit])
