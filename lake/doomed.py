@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from core.files import fsync_path, write_durably
-from lake.purge import gone_accounts
+from lake.purge import GoneAccounts
 from lake.relations import quote, scan, sql_template
 from lake.sealed import by_hour, is_sealed, read_sealed
 from lake.store import DataFile, Store
@@ -69,21 +69,22 @@ class Doomed:
 
     def __init__(self, folder: Path, store: Store, connection: duckdb.DuckDBPyConnection, margin_us: int) -> None:
         self._folder = folder
-        self._margin_us = margin_us
         self._store = store
         self._connection = connection
+        self._gone = GoneAccounts(store, connection, margin_us)
         self.state = read_state(folder)
         folder.mkdir(parents=True, exist_ok=True)
 
     def look(self) -> None:
         """Find the rows that deletes and accounts which came since the last look remove, and note them durably."""
         for deletes, accounts in self._slices():
-            gone = gone_accounts(self._store, self._margin_us)
             files = [file for group in (deletes, accounts) for hour in group.values() for file in hour]
             log.info("looking for what %d files of deletes and account events remove", len(files))
             self._connection.execute(sql_template("purge_fresh_deletes").format(deletes=scan(DELETES, _flat(deletes))))
             self._connection.execute(
-                sql_template("purge_fresh_gone").format(accounts=scan(ACCOUNTS, _flat(accounts)), gone=gone)
+                sql_template("purge_fresh_gone").format(
+                    accounts=scan(ACCOUNTS, _flat(accounts)), gone=self._gone.relation()
+                )
             )
             found = " UNION ALL ".join(f"({self._find(table)})" for table in RECORD_TABLES)
             for name, hours in ((DELETES.name, deletes), (ACCOUNTS.name, accounts)):
@@ -102,7 +103,7 @@ class Doomed:
                 doomed=self._relation(),
                 table=quote(hour.table),
                 hour=quote(hour.hour),
-                gone=gone_accounts(self._store, self._margin_us),
+                gone=self._gone.relation(),
             )
         )
         return sql_template("purge_listed")

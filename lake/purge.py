@@ -4,9 +4,11 @@ Rows that are hidden only because an account is deactivated, suspended or taken 
 an edited post: the current view shows the post at the time at which that was first seen.
 """
 
+import duckdb
+
 from core.settings import Settings
-from lake.relations import END_US, all_rows, between, quote, scan, sql_template
-from lake.store import Store
+from lake.relations import END_US, between, quote, scan, sql_template
+from lake.store import DataFile, Store
 from lake.tables import ACCOUNTS, DELETES, RECORD_TABLES, Table
 
 _RECORD_NAMES = frozenset(table.name for table in RECORD_TABLES)
@@ -17,18 +19,34 @@ def purges(settings: Settings, table: Table) -> bool:
     return settings.bluelake_deletions == "purge" and table.name in _RECORD_NAMES
 
 
-def kept(store: Store, table: Table, start_us: int, margin_us: int) -> str:
+class GoneAccounts:
+    """The deleted accounts of a lake as a table of a DuckDB connection, made anew only where account events have come.
+
+    `margin_us`: how much older than a record the deletion of its account may seem, since hosts' clocks lie apart.
+    """
+
+    def __init__(self, store: Store, connection: duckdb.DuckDBPyConnection, margin_us: int) -> None:
+        self._store = store
+        self._connection = connection
+        self._margin_us = margin_us
+        self._files: tuple[DataFile, ...] | None = None
+
+    def relation(self) -> str:
+        """A relation of `did`, and of `last_at`, up to which event_at their records went with them. Raises duckdb.Error."""
+        files = self._store.files(ACCOUNTS.name)
+        if files != self._files:
+            statement = sql_template("purge_gone_accounts")
+            self._connection.execute(statement.format(accounts=scan(ACCOUNTS, files), margin_us=self._margin_us))
+            self._files = files
+        return "gone_accounts"
+
+
+def kept(store: Store, table: Table, start_us: int, margin_us: int, gone: str) -> str:
     """The condition, after a WHERE, that keeps the rows `r` of `table` with event_at >= start_us that are not purged.
 
-    `margin_us`: how much older than its record a delete may seem, or the deletion of its account, since hosts' clocks lie
-    apart.
+    `margin_us`: how much older than its record a delete may seem. `gone`: a relation of the deleted accounts.
     """
     deletes = between(store.files(DELETES.name), start_us - margin_us, END_US)
     return sql_template("purge_kept").format(
-        deletes=scan(DELETES, deletes), collection=quote(table.collection or ""), gone=gone_accounts(store, margin_us)
+        deletes=scan(DELETES, deletes), collection=quote(table.collection or ""), gone=gone
     )
-
-
-def gone_accounts(store: Store, margin_us: int) -> str:
-    """A relation of the deleted accounts: `did`, and `last_at`, up to which event_at their records went with them."""
-    return sql_template("purge_gone_accounts").format(accounts=all_rows(store, ACCOUNTS.name), margin_us=margin_us)

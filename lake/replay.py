@@ -30,7 +30,7 @@ from lake.gaps import Gap, close_gaps
 from lake.lines import Lines, read_lines
 from lake.locks import exclusive
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
-from lake.purge import gone_accounts
+from lake.purge import GoneAccounts
 from lake.recordings import HOST, Piece, Place, Recording
 from lake.rejects import select_new_rejects
 from lake.relations import END_US, between, quote, scan, sql_template
@@ -118,6 +118,7 @@ class Replay:
         self._settings = settings
         self._store = store
         self._connection = connection
+        self._gone = GoneAccounts(store, connection, int(settings.dedupe_margin_seconds * 1e6))
         self._margin_us = max(MARGIN_US, int(settings.dedupe_margin_seconds * 1e6))
         self.result = Replayed()
 
@@ -177,7 +178,7 @@ class Replay:
             rows="new_rows",
             deletes=scan(DELETES, deletes),
             collection=quote(table.collection or ""),
-            gone=gone_accounts(self._store, int(self._settings.dedupe_margin_seconds * 1e6)),
+            gone=self._gone.relation(),
         )
         kept = self._connection.execute(statement).to_arrow_table().cast(table.schema)
         self._connection.unregister("new_rows")

@@ -23,7 +23,7 @@ from lake.confirmed import confirmed_versions
 from lake.duck import connect
 from lake.errors import SealError
 from lake.locks import exclusive
-from lake.purge import kept, purges
+from lake.purge import GoneAccounts, kept, purges
 from lake.relations import quote, scan, sql_template
 from lake.rewrite import remove, write_hour
 from lake.sealed import hour_start_us, open_hours, read_sealed, write_sealed
@@ -63,6 +63,7 @@ class Sealer:
         self._store = store
         self._connection = connection
         self._margin_us = int(settings.dedupe_margin_seconds * 1e6)
+        self._gone = GoneAccounts(store, connection, self._margin_us)
 
     def seal(self, table: Table, hour: str) -> SealedHour | None:
         """Rewrite `hour` of `table` without what is purged, and note durably that it is sealed.
@@ -71,7 +72,7 @@ class Sealer:
         """
         condition = ""
         if purges(self._settings, table):
-            condition = kept(self._store, table, hour_start_us(hour), self._margin_us)
+            condition = kept(self._store, table, hour_start_us(hour), self._margin_us, self._gone.relation())
         files = [file for file in self._store.files(table.name) if file.hour == hour]
         return self.rewrite(table, hour, condition, files)
 

@@ -18,6 +18,8 @@ from buffer.client import Buffer
 from core.crash import VARIABLE
 from core.settings import Settings
 from lake.drain import drain
+from lake.duck import connect
+from lake.purge import GoneAccounts
 from lake.rewrite import folder_of
 from lake.seal import SealedHour, seal, waiting_hours
 from lake.sealed import read_sealed
@@ -204,6 +206,24 @@ def test_what_came_after_an_account_was_deleted_waits_for_word_that_it_is_back(
     assert values(settings, "SELECT rkey FROM posts") == []
     drained(buffer, settings, [account(DIDS[0], True, seq=2, at="2026-07-04T11:50:00Z")])
     assert values(settings, "SELECT rkey FROM posts") == ["3knew"]
+
+
+def test_account_events_are_read_once_until_there_are_new_ones(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [status(DIDS[0], "deleted", seq=1)])
+    store = Store(settings.lake_dir)
+    with connect(settings) as connection:
+        gone = GoneAccounts(store, connection, 0)
+
+        def dids() -> list[str]:
+            return [did for (did,) in connection.execute(f"SELECT did FROM {gone.relation()} ORDER BY ALL").fetchall()]
+
+        assert dids() == DIDS[:1]
+        (file,) = store.files("accounts")
+        hidden = Path(file.path).rename(settings.home / "hidden")
+        assert dids() == DIDS[:1]
+        hidden.rename(file.path)
+        drained(buffer, settings, [status(DIDS[1], "deleted", seq=2)])
+        assert dids() == DIDS[:2]
 
 
 def test_an_account_that_says_nothing_of_why_it_is_inactive_any_more_is_not_deleted(
