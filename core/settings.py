@@ -137,6 +137,11 @@ class Settings(BaseSettings):
     maintenance_max_mb: float = Field(
         4096, ge=0, description="Sealed files that one maintenance rewrites to purge deleted records, MB."
     )
+    heavy_max_minutes: float = Field(
+        15,
+        ge=0,
+        description="Minutes after which a seal, or the purge of a maintenance, leaves the rest to the next run.",
+    )
     purge_days: float = Field(
         30, gt=5, description="Days within which a deleted record has left the files; the last five are a reserve."
     )

@@ -15,7 +15,9 @@ An hour that ended `SEAL_DELAY_MINUTES` ago is rewritten once a table: one file,
 records that were deleted since. Late events open an hour again, and the next run seals it anew; a sealed hour is left alone.
 
 Searches and exports go on meanwhile: they keep the files that they opened. Killed at any point, the next run seals what is not
-sealed yet. One run at a time, in the pool `heavy`. The schedule is `SEAL_SCHEDULE`.
+sealed yet. After `HEAVY_MAX_MINUTES` the rest is left to the next run.
+
+One run at a time, in the pool `heavy`. The schedule is `SEAL_SCHEDULE`.
 """
 
 

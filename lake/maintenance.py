@@ -1,11 +1,13 @@
 """The daily maintenance: deleted rows leave the files of sealed hours, unused files go, raw chunks are thinned out.
 
 An hour is rewritten as by the seal, without the rows that are listed as doomed: overdue ones first, whatever the budget,
-then those with the most such rows, as many as `MAINTENANCE_MAX_MB` allows. The next run goes on from there.
+then those with the most such rows, as many as `MAINTENANCE_MAX_MB` and `HEAVY_MAX_MINUTES` allow. The next run goes on from
+there.
 """
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,18 +95,20 @@ def _purge(
         # What is sealed from now on holds deleted rows: to purge again some day, every delete must be looked at.
         shutil.rmtree(settings.maintenance_dir, ignore_errors=True)
         return 0, 0, ()
+    end = time.monotonic() + settings.heavy_max_minutes * 60
     connection = connect(settings)
     try:
         margin_us = int(settings.dedupe_margin_seconds * 1e6)
         doomed = Doomed(settings.maintenance_dir, store, connection, margin_us)
         doomed.look()
         sealer = Sealer(settings, store, connection)
-        # Purged whole by a run that was killed before it could say so, or by a seal.
-        live = {name: by_hour(store, name) for name in TABLES}
-        doomed.strike([hour for hour in doomed.hours() if not live[hour.table].get(hour.hour)])
+        doomed.strike(_emptied(store, doomed.hours()))
         turn = _turn(settings, store, doomed.hours(), to_us(now))
         done, rows = [], 0
         for number, (hour, files) in enumerate(turn):
+            if number and time.monotonic() >= end and hour.oldest_us >= _overdue_us(settings, to_us(now)):
+                log.info("%d hours of tables are left to the next maintenance", len(turn) - number)
+                break
             progress(number, len(turn))
             rewritten = sealer.rewrite(TABLES[hour.table], hour.hour, doomed.select(hour), files)
             if rewritten is not None:
@@ -119,6 +123,17 @@ def _purge(
         connection.close()
 
 
+def _emptied(store: Store, hours: Sequence[DoomedHour]) -> list[DoomedHour]:
+    """Those of `hours` without a file: purged whole by a run that was killed before it could say so, or by a seal."""
+    live = {name: by_hour(store, name) for name in {hour.table for hour in hours}}
+    return [hour for hour in hours if hour.hour not in live[hour.table]]
+
+
+def _overdue_us(settings: Settings, now_us: int) -> int:
+    """What was deleted before that has to leave the files now."""
+    return now_us - int((settings.purge_days - RESERVE_DAYS) * _DAY_US)
+
+
 def _turn(
     settings: Settings, store: Store, hours: Sequence[DoomedHour], now_us: int
 ) -> list[tuple[DoomedHour, list[DataFile]]]:
@@ -126,7 +141,7 @@ def _turn(
 
     Late rows that come from now on are in none of these files, so that they open the hour again, and the seal judges them.
     """
-    overdue_us = now_us - int((settings.purge_days - RESERVE_DAYS) * _DAY_US)
+    overdue_us = _overdue_us(settings, now_us)
     left = settings.maintenance_max_mb * 1e6
     names = {hour.table for hour in hours}
     live = {name: by_hour(store, name) for name in names}

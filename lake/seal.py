@@ -161,31 +161,40 @@ class Sealer:
 
 
 def seal(settings: Settings, now: datetime, progress: Progress | None = None) -> list[SealedHour]:
-    """Seal every hour of every table that ended SEAL_DELAY_MINUTES or longer before `now`, oldest first.
+    """Seal every hour of every table that ended SEAL_DELAY_MINUTES or longer before `now`, oldest first, as far as
+    HEAVY_MAX_MINUTES go.
 
     `progress` is called with the hours done and the hours to do. Raises BluelakeError, OSError.
     """
     require_home(settings, create=True)
     try:
         with exclusive(settings, "seal"):
-            done = _seal(settings, now, progress or (lambda done, total: None))
+            done, left = _seal(settings, now, progress or (lambda done, total: None))
     except (BluelakeError, OSError) as error:
         report(settings, "seal", ok=False, state="failed", message=str(error).splitlines()[0])
         raise
     rows = sum(hour.rows for hour in done)
-    report(settings, "seal", ok=True, state="done", message=f"{len(done)} hours of tables sealed, {rows:,} rows")
+    message = f"{len(done)} hours of tables sealed, {rows:,} rows" + (f"; {left} wait for the next run" if left else "")
+    report(settings, "seal", ok=True, state="done", message=message)
     return done
 
 
-def _seal(settings: Settings, now: datetime, progress: Progress) -> list[SealedHour]:
+def _seal(settings: Settings, now: datetime, progress: Progress) -> tuple[list[SealedHour], int]:
+    """Returns what was sealed, and how many hours of tables are left for lack of time."""
+    end = time.monotonic() + settings.heavy_max_minutes * 60
     store = Store(settings.lake_dir)
     store.recover(confirmed_versions(settings))
     waiting = waiting_hours(settings, store, now)
     done: list[SealedHour] = []
+    left = 0
     connection = connect(settings)
     try:
         sealer = Sealer(settings, store, connection)
-        for hour, name in waiting:
+        for number, (hour, name) in enumerate(waiting):
+            if number and time.monotonic() >= end:
+                left = len(waiting) - number
+                log.info("%d hours of tables are left to the next seal", left)
+                break
             progress(len(done), len(waiting))
             if (sealed := sealer.seal(TABLES[name], hour)) is not None:
                 done.append(sealed)
@@ -195,7 +204,7 @@ def _seal(settings: Settings, now: datetime, progress: Progress) -> list[SealedH
     finally:
         connection.close()
     progress(len(done), len(waiting))
-    return done
+    return done, left
 
 
 def waiting_hours(settings: Settings, store: Store, now: datetime) -> list[tuple[str, str]]:

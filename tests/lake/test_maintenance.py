@@ -105,6 +105,17 @@ def test_what_is_overdue_goes_whatever_the_budget(two_hours: Settings, buffer: B
     assert maintain(none, deleted_at + timedelta(days=25, seconds=1)).rows == 1
 
 
+def test_a_purge_ends_when_its_time_is_over_unless_something_is_overdue(two_hours: Settings, buffer: Buffer) -> None:
+    one = [like(DIDS[1], "3kg", time_us=NOON_US + 2 * HOUR_US)]
+    sealed(buffer, two_hours, one, [unlike(DIDS[0], rkey) for rkey in ("3ka", "3ke")])
+    drained(buffer, two_hours, [unlike(DIDS[1], "3kg")])
+    short = two_hours.model_copy(update={"heavy_max_minutes": 0})
+    first = maintain(short, LATER)
+    assert (first.hours, first.waiting_hours) == (1, 2)
+    overdue = maintain(short, LATER + timedelta(days=40))
+    assert (overdue.hours, overdue.waiting_hours) == (2, 0)
+
+
 def test_only_records_of_deleted_accounts_go_with_them(buffer: Buffer, settings: Settings) -> None:
     gone, away, back = DIDS[1], DIDS[2], DIDS[3]
     sealed(buffer, settings, [post(did, "3ka") for did in (gone, away, back)])

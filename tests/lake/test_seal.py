@@ -134,6 +134,17 @@ def test_an_hour_waits_for_its_end_and_the_delay(buffer: Buffer, settings: Setti
     assert [hour.table for hour in seal(settings, end + timedelta(minutes=30))] == ["likes"]
 
 
+def test_a_seal_ends_when_its_time_is_over_and_the_next_goes_on(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(DIDS[0], f"3k{hours}", time_us=NOON_US + hours * HOUR_US) for hours in range(3)])
+    short = settings.model_copy(update={"heavy_max_minutes": 0})
+    assert [[hour.hour for hour in seal(short, LATER)] for _ in range(4)] == [
+        ["2026-07-04T12"],
+        ["2026-07-04T13"],
+        ["2026-07-04T14"],
+        [],
+    ]
+
+
 def test_a_late_row_reopens_its_hour(buffer: Buffer, settings: Settings) -> None:
     drained(buffer, settings, [like(DIDS[0], "3ka"), like(DIDS[0], "3kb", time_us=NOON_US + HOUR_US)])
     seal(settings, LATER)
