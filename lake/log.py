@@ -117,14 +117,22 @@ def sum_up(table: Path, version: int) -> None:
     settle(table, version - 1, version)
 
 
+def actions_of(entry: Path) -> list[dict[str, Any]]:
+    """The actions of a log entry. Raises ValueError where it is empty or cut off."""
+    actions = [json.loads(line) for line in entry.read_bytes().splitlines()]
+    if not actions or not all(isinstance(action, dict) for action in actions):
+        raise ValueError("no actions")
+    return actions
+
+
 def added_by(entry: Path) -> list[dict[str, Any]]:
     """The `add` actions of a log entry. Raises ValueError where it is empty or cut off."""
-    return [action["add"] for action in _actions(entry) if "add" in action]
+    return [action["add"] for action in actions_of(entry) if "add" in action]
 
 
 def metadata_of(entry: Path) -> dict[str, Any]:
     """What a log entry says of its commit. Raises ValueError where it is empty or cut off."""
-    return next((dict(action["commitInfo"]) for action in _actions(entry) if "commitInfo" in action), {})
+    return next((dict(action["commitInfo"]) for action in actions_of(entry) if "commitInfo" in action), {})
 
 
 def fsync_commits(table: Path, fresh: Iterable[Path], data_files: Iterable[Path]) -> None:
@@ -160,7 +168,7 @@ def _removed_by(unconfirmed: Iterable[Path]) -> set[str]:
     removed = set()
     for entry in unconfirmed:
         with suppress(ValueError):
-            removed |= {action["remove"]["path"] for action in _actions(entry) if "remove" in action}
+            removed |= {action["remove"]["path"] for action in actions_of(entry) if "remove" in action}
     return removed
 
 
@@ -193,14 +201,6 @@ def _set_aside(table: Path, path: Path, fault: str) -> None:
     path.replace(target)
     for changed in (path.parent, folder, table):
         fsync_path(changed)
-
-
-def _actions(entry: Path) -> list[dict[str, Any]]:
-    """The actions of a log entry. Raises ValueError where it is empty or cut off."""
-    actions = [json.loads(line) for line in entry.read_bytes().splitlines()]
-    if not actions or not all(isinstance(action, dict) for action in actions):
-        raise ValueError("no actions")
-    return actions
 
 
 def _is_pointer(path: Path) -> bool:

@@ -9,8 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,14 +24,15 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import RemoveAction
 
-from core.clock import to_us
 from core.crash import crash_point
 from core.files import fsync_path
 from lake.actions import add_action, writer_properties
 from lake.errors import CommitError, CorruptLogError, RefusedError
+from lake.live import DataFile as DataFile
+from lake.live import Live, live_files
 from lake.log import added_by, check_log, entries, metadata_of, recover, settle, sum_up
 from lake.rewrite import NewFile
-from lake.tables import HOUR_PARTITION, TABLES, Table
+from lake.tables import TABLES, Table
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +40,6 @@ APPLICATION = "bluelake-drain"
 COMMIT_ATTEMPTS = 10
 # A rewrite overtaken by other commits is only committed again, which takes milliseconds.
 REPLACE_ATTEMPTS = 1000
-# Delta keeps statistics of timestamps in whole milliseconds, rounded down.
-STATISTICS_STEP_US = 1000
-_BOUNDED = ("operation", "collection")
-_FILE_FACTS = frozenset(
-    [
-        "path",
-        "size_bytes",
-        "num_records",
-        "min.event_at",
-        "max.event_at",
-        *(f"partition.{name}" for name in (*HOUR_PARTITION, "user_did")),
-        *(f"{bound}.{name}" for name in _BOUNDED for bound in ("min", "max")),
-    ]
-)
 CHECKPOINT_INTERVAL = 100
 _TABLE_CONFIGURATION = {
     "delta.logRetentionDuration": "interval 7 days",
@@ -62,26 +48,6 @@ _TABLE_CONFIGURATION = {
 # A hook that fails would make a commit that stands look like one that failed. Checkpoints are written once it is on the
 # disk; old entries go in the maintenance.
 _HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """One live Parquet file of a snapshot.
-
-    `hour`: the UTC hour that it belongs to, as `YYYY-MM-DDTHH`. `first_us`, `last_us`: bounds of its rows' `event_at`,
-    microseconds since 1970, inclusive. `greatest`, `least`: the greatest and the least `operation` and `collection` in
-    it, None where the table has no such column. `partition`: the values of the table's partition.
-    """
-
-    path: str
-    hour: str
-    rows: int
-    size_bytes: int
-    first_us: int
-    last_us: int
-    greatest: Mapping[str, object]
-    least: Mapping[str, object] = field(default_factory=dict)
-    partition: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +66,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._open: dict[str, DeltaTable] = {}
-        self._files: dict[str, tuple[int, tuple[DataFile, ...]]] = {}
+        self._live: dict[str, Live] = {}
         self._durable: dict[str, int] = {}
 
     def recover(self, confirmed: Callable[[str], int | None]) -> None:
@@ -153,12 +119,11 @@ class Store:
         """The live files of the newest version of `name`, in no particular order; none if there is no table."""
         if not self.exists(name):
             return ()
-        table = self.table(name)
-        version = table.version()
-        cached = self._files.get(name)
-        if cached is None or cached[0] != version:
-            cached = self._files[name] = (version, _list_files(table, self.root / name))
-        return cached[1]
+        return self._live_at(name, self.table(name)).files
+
+    def _live_at(self, name: str, table: DeltaTable) -> Live:
+        live = self._live[name] = live_files(table, self.root / name, self._live.get(name))
+        return live
 
     def committed_flush(self, name: str) -> int:
         """The last flush number that is committed to `name`; 0 where none is."""
@@ -245,7 +210,7 @@ class Store:
         for attempt in range(REPLACE_ATTEMPTS):
             delta = DeltaTable(str(path))
             # delta-rs would let two rewrites of one file both in: only what was live at this very version is replaced.
-            if not {file.path for file in replaced} <= {file.path for file in _list_files(delta, path)}:
+            if not {file.path for file in replaced} <= self._live_at(table.name, delta).by_path.keys():
                 return None
             now_ms, version = time.time_ns() // 1_000_000, delta.version() + 1
             try:
@@ -303,36 +268,3 @@ def _remove(file: DataFile, root: Path, now_ms: int) -> RemoveAction:
 
 def _refused(table: Table, error: DeltaError) -> RefusedError:
     return RefusedError(f"{table.name}: cannot be written: {next(iter(str(error).splitlines()), error)}")
-
-
-def _list_files(table: DeltaTable, root: Path) -> tuple[DataFile, ...]:
-    actions = pa.table(table.get_add_actions(flatten=True))
-    known = [name for name in actions.column_names if name in _FILE_FACTS]
-    return tuple(_data_file(action, root) for action in actions.select(known).to_pylist())
-
-
-def _data_file(action: dict[str, object], root: Path) -> DataFile:
-    hour = "{}-{}-{}T{}".format(*(action[f"partition.{name}"] for name in HOUR_PARTITION))
-    greatest = {name: action.get(f"max.{name}") for name in _BOUNDED}
-    first, last = action["min.event_at"], action["max.event_at"]
-    return DataFile(
-        path=str(root / unquote(str(action["path"]))),
-        hour=hour,
-        rows=int(str(action["num_records"])),
-        size_bytes=int(str(action["size_bytes"])),
-        first_us=_microseconds(first),
-        last_us=_microseconds(last) + STATISTICS_STEP_US,
-        greatest=greatest,
-        least={name: action.get(f"min.{name}") for name in _BOUNDED},
-        partition={
-            name.removeprefix("partition."): str(value)
-            for name, value in action.items()
-            if name.startswith("partition.")
-        },
-    )
-
-
-def _microseconds(moment: object) -> int:
-    if not isinstance(moment, datetime):
-        raise CorruptLogError(f"a data file's statistics say {moment!r} of event_at: it was not written by Bluelake")
-    return to_us(moment)

@@ -25,7 +25,7 @@ from lake.seal import SealedHour, seal, waiting_hours
 from lake.sealed import read_sealed
 from lake.search import Searcher, SearchQuery
 from lake.store import DataFile, Store
-from lake.tables import DELETES
+from lake.tables import DELETES, TABLES
 from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, wait_until
 from tests.lake.feed import feed, rows, values
 from tests.lake.test_relations import account
@@ -143,6 +143,25 @@ def test_a_seal_ends_when_its_time_is_over_and_the_next_goes_on(buffer: Buffer, 
         ["2026-07-04T14"],
         [],
     ]
+
+
+def test_files_followed_from_commit_to_commit_are_those_that_a_new_list_has(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = "did:web:a%2F..%2Fb"
+    drained(buffer, settings, [like(DIDS[0], "3ka")])
+    following = Store(settings.lake_dir)
+    assert {name: len(following.files(name)) for name in TABLES}["likes"] == 1
+    frames = [*(post(odd, f"3k{n}") for n in range(3)), post(DIDS[0], "3ka"), delete(DIDS[0], "3kx", rev=9)]
+    drained(buffer, settings, [*frames, account(DIDS[0], True, seq=1), b"junk"], [like(odd, "3kb")])
+    seal(settings.model_copy(update={"heavy_author_posts": 1}), LATER)
+    drained(buffer, settings, [like(DIDS[2], "3ka")])
+    new = {name: sorted(Store(settings.lake_dir).files(name), key=lambda file: file.path) for name in TABLES}
+    # It costs as much as the lake is large.
+    monkeypatch.setattr("lake.live._list_all", None)
+    assert {name: sorted(following.files(name), key=lambda file: file.path) for name in TABLES} == new
+    assert len(new["likes"]) == 2
+    assert {file.partition["user_did"] for file in new["posts"]} == {odd, "other"}
 
 
 def test_a_late_row_reopens_its_hour(buffer: Buffer, settings: Settings) -> None:

@@ -71,6 +71,16 @@ def test_a_new_commit_is_seen_by_a_store_that_is_open(store: Store) -> None:
     assert len(other.files("deletes")) == 1
 
 
+def test_files_are_listed_anew_where_the_log_no_longer_tells_what_came(store: Store) -> None:
+    following = Store(store.root)
+    assert following.files("deletes") == ()
+    for flush in (1, 2):
+        store.append(DELETES, delete_rows(f"3k{flush}"), flush, {})
+    DeltaTable(str(store.root / "deletes")).create_checkpoint()
+    (store.root / "deletes" / "_delta_log" / f"{1:020d}.json").unlink()
+    assert len(following.files("deletes")) == 2
+
+
 def test_a_checkpoint_that_cannot_be_written_fails_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lake.store.CHECKPOINT_INTERVAL", 2)
     monkeypatch.setitem(lake.store._TABLE_CONFIGURATION, "delta.checkpointInterval", "2")
