@@ -135,6 +135,12 @@ def metadata_of(entry: Path) -> dict[str, Any]:
     return next((dict(action["commitInfo"]) for action in actions_of(entry) if "commitInfo" in action), {})
 
 
+def appended_by(entry: Path) -> list[dict[str, Any]]:
+    """The `add` actions of a log entry that takes no file out; none of one that rewrites. Raises ValueError, OSError."""
+    actions = _actions(entry)
+    return [] if any("remove" in action for action in actions) else [a["add"] for a in actions if "add" in a]
+
+
 def fsync_commits(table: Path, fresh: Iterable[Path], data_files: Iterable[Path]) -> None:
     """Bring data files, the log entries that name them, checkpoints of them, and all their folders to the disk."""
     log_dir = table / "_delta_log"

@@ -1,15 +1,17 @@
 """Which days have to be computed again, beside those that SQLMesh computes by itself.
 
 By itself it computes what it never has, what was not over yet, and LOOKBACK_DAYS before that. Here are the others: days
-whose rows in the lake became more or fewer (a replay, a purge), and days that count or show what has been withdrawn or
-replaced since, or whose author went or came back. Deletes reach months back, so that days older than
-VIEWS_WITHDRAWN_DAYS are computed again only where they show what was withdrawn; the rest of them follows when the
-maintenance takes the deleted rows out of the files, which makes them fewer.
+whose rows in the lake became more or fewer (a replay, a purge) or that rows were added to, even if as many went, and
+days that count or show what has been withdrawn or replaced since, or whose author went or came back. A seal changes no
+day. Deletes reach months back, so that days older than VIEWS_WITHDRAWN_DAYS are computed again only where they show
+what was withdrawn; the rest of them follows when the maintenance takes the deleted rows out of the files, which makes
+them fewer.
 What the lake held at the last refresh is kept in SQLMesh's own DuckDB, so that the two are never out of step.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +20,7 @@ from sqlmesh import EngineAdapter
 
 from core.clock import to_us
 from core.settings import Settings
+from lake.log import appended_by
 from lake.relations import END_US, between, quote, scan
 from lake.store import DataFile, Store
 from lake.tables import TABLES
@@ -33,20 +36,41 @@ RowsByDay = Mapping[tuple[date, str], int]
 
 @dataclass(frozen=True)
 class Seen:
-    """What a refresh found in the lake: rows a day and table, and the time that it was asked to build up to."""
+    """What a refresh found in the lake: rows a day and table, and the time that it was asked to build up to.
+
+    `versions`: of the tables. `added`: days and tables that rows were added to since the refresh before.
+    """
 
     through: datetime
     rows: RowsByDay
+    versions: Mapping[str, int] = field(default_factory=dict)
+    added: Set[tuple[date, str]] = frozenset()
 
 
 def look(store: Store, now: datetime) -> Seen:
     """What the lake holds, by the log alone: no data is read."""
     rows: dict[tuple[date, str], int] = {}
+    versions: dict[str, int] = {}
     for table in (*SOURCES, *_WITHDRAWING):
+        # Before the files: what is added meanwhile is then seen once more, and not missed.
+        versions[table] = store.table(table).version() if store.exists(table) else -1
         for file in store.files(table):
             key = (date.fromisoformat(file.hour[:10]), table)
             rows[key] = rows.get(key, 0) + file.rows
-    return Seen(now, rows)
+    return Seen(now, rows, versions)
+
+
+def since(store: Store, before: Seen, after: Seen) -> Seen:
+    """`after`, with the days and tables that the commits since `before` added rows to: a rewrite of an hour adds none."""
+    added = set()
+    for table, version in after.versions.items():
+        for number in range(before.versions.get(table, version) + 1, version + 1):
+            # An entry goes after some days; then the numbers of rows alone have to tell.
+            with suppress(FileNotFoundError):
+                for add in appended_by(store.root / table / "_delta_log" / f"{number:020d}.json"):
+                    values = add["partitionValues"]
+                    added.add((date(int(values["year"]), int(values["month"]), int(values["day"])), table))
+    return replace(after, added=added)
 
 
 def first_day(seen: Seen) -> date:
@@ -61,7 +85,8 @@ def recall(adapter: EngineAdapter) -> Seen | None:
     if not found:
         return None
     rows = adapter.fetchall("SELECT day, source, row_count FROM refreshes.rows_by_day")
-    return Seen(found[0][0], {(day, table): count for day, table, count in rows})
+    versions = dict(adapter.fetchall("SELECT source, version FROM refreshes.versions"))
+    return Seen(found[0][0], {(day, table): count for day, table, count in rows}, versions)
 
 
 def remember(adapter: EngineAdapter, seen: Seen) -> None:
@@ -70,19 +95,21 @@ def remember(adapter: EngineAdapter, seen: Seen) -> None:
     cursor.execute("BEGIN")
     cursor.execute("DELETE FROM refreshes.last")
     cursor.execute("DELETE FROM refreshes.rows_by_day")
+    cursor.execute("DELETE FROM refreshes.versions")
     cursor.execute("INSERT INTO refreshes.last VALUES (?)", [seen.through])
     if seen.rows:
         values = [[day, table, count] for (day, table), count in seen.rows.items()]
         cursor.executemany("INSERT INTO refreshes.rows_by_day VALUES (?, ?, ?)", values)
+    if seen.versions:
+        cursor.executemany("INSERT INTO refreshes.versions VALUES (?, ?)", list(map(list, seen.versions.items())))
     cursor.execute("COMMIT")
 
 
 def changed_days(before: Seen, after: Seen, tables: Iterable[str] = SOURCES) -> set[date]:
-    """Days of which `tables` of the lake have more or fewer rows than before."""
-    days = {day for day, _ in before.rows.keys() | after.rows.keys()}
-    return {
-        day for day in days if any(before.rows.get((day, table)) != after.rows.get((day, table)) for table in tables)
-    }
+    """Days of which `tables` of the lake have more or fewer rows than before, or rows that were added since."""
+    counted = {key for key in before.rows.keys() | after.rows.keys() if before.rows.get(key) != after.rows.get(key)}
+    wanted = frozenset(tables)
+    return {day for day, table in counted | after.added if table in wanted}
 
 
 def withdrawn_days(adapter: EngineAdapter, store: Store, settings: Settings, before: Seen, after: Seen) -> set[date]:
@@ -110,7 +137,7 @@ def withdrawn_days(adapter: EngineAdapter, store: Store, settings: Settings, bef
 
 
 def _news(store: Store, table: str, before: Seen, after: Seen) -> list[DataFile]:
-    """The files of the days of which `table` has more or fewer rows than before."""
+    """The files of the days of which the rows of `table` changed."""
     days = {day.isoformat() for day in changed_days(before, after, [table])}
     return [file for file in store.files(table) if file.hour[:10] in days]
 
@@ -130,3 +157,4 @@ def _create_tables(adapter: EngineAdapter) -> None:
     adapter.execute("CREATE SCHEMA IF NOT EXISTS refreshes")
     adapter.execute("CREATE TABLE IF NOT EXISTS refreshes.last (through TIMESTAMPTZ)")
     adapter.execute("CREATE TABLE IF NOT EXISTS refreshes.rows_by_day (day DATE, source VARCHAR, row_count BIGINT)")
+    adapter.execute("CREATE TABLE IF NOT EXISTS refreshes.versions (source VARCHAR, version BIGINT)")

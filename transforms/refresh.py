@@ -80,6 +80,7 @@ def _build(
         before = changes.recall(context.engine_adapter)
         _compute_missing(context, now)
         if before is not None:
+            seen = changes.since(store, before, seen)
             stale = changes.changed_days(before, seen)
             stale |= changes.withdrawn_days(context.engine_adapter, store, settings, before, seen)
             _compute_again(context, now, stale - console.days)

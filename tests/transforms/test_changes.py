@@ -2,8 +2,13 @@
 
 from datetime import date
 
-from tests.transforms.lakes import at
-from transforms.changes import Seen, changed_days, first_day, spans
+from core.settings import Settings
+from lake.duck import connect
+from lake.seal import Sealer
+from lake.store import Store
+from lake.tables import POSTS
+from tests.transforms.lakes import SmallLake, at
+from transforms.changes import Seen, changed_days, first_day, look, since, spans
 
 ONE, TWO, THREE, FIVE = (date(2026, 7, day) for day in (1, 2, 3, 5))
 
@@ -16,6 +21,25 @@ def test_days_with_more_fewer_or_no_rows_are_changed() -> None:
     more = Seen(at(6, 0), {**after.rows, (ONE, "deletes"): 1})
     assert changed_days(after, more) == set()
     assert changed_days(after, more, ["deletes"]) == {ONE}
+
+
+def test_a_day_that_loses_as_many_rows_as_it_gains_is_changed_and_a_sealed_one_is_not(lake_settings: Settings) -> None:
+    lake, store = SmallLake(lake_settings), Store(lake_settings.lake_dir)
+    for day in (1, 2, 3):
+        lake.post("ann", "a1", at(day, 9))
+        lake.post("ann", "a2", at(day, 9), rev=2)
+    first = look(store, at(5, 0))
+    with connect(lake_settings) as connection:
+        sealer = Sealer(lake_settings, store, connection)
+        for hour, condition in (("2026-07-01T09", ""), ("2026-07-02T09", "AND rkey <> 'a1'")):
+            assert sealer.rewrite(POSTS, hour, condition)
+        lake.post("bob", "late", at(2, 9))
+        second = since(store, first, look(store, at(5, 0)))
+        assert first.rows == second.rows
+        assert changed_days(first, second) == {TWO}
+        assert sealer.rewrite(POSTS, "2026-07-02T09", "")
+        assert changed_days(first, since(store, first, look(store, at(5, 0)))) == {TWO}
+    assert changed_days(second, since(store, second, look(store, at(5, 0)))) == set()
 
 
 def test_the_first_day_is_the_lakes_earliest_and_never_ahead() -> None:
