@@ -137,7 +137,7 @@ def metadata_of(entry: Path) -> dict[str, Any]:
 
 def appended_by(entry: Path) -> list[dict[str, Any]]:
     """The `add` actions of a log entry that takes no file out; none of one that rewrites. Raises ValueError, OSError."""
-    actions = _actions(entry)
+    actions = actions_of(entry)
     return [] if any("remove" in action for action in actions) else [a["add"] for a in actions if "add" in a]
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from core.settings import Settings
 from lake.duck import connect
 from lake.seal import Sealer
-from lake.store import Store
+from lake.store import DataFile, Store
 from lake.tables import POSTS
 from tests.transforms.lakes import SmallLake, at
 from transforms.changes import Seen, changed_days, first_day, look, since, spans
@@ -23,6 +23,11 @@ def test_days_with_more_fewer_or_no_rows_are_changed() -> None:
     assert changed_days(after, more, ["deletes"]) == {ONE}
 
 
+def files_of(store: Store, hour: str) -> list[DataFile]:
+    """The live files of posts of one hour."""
+    return [file for file in store.files("posts") if file.hour == hour]
+
+
 def test_a_day_that_loses_as_many_rows_as_it_gains_is_changed_and_a_sealed_one_is_not(lake_settings: Settings) -> None:
     lake, store = SmallLake(lake_settings), Store(lake_settings.lake_dir)
     for day in (1, 2, 3):
@@ -32,12 +37,12 @@ def test_a_day_that_loses_as_many_rows_as_it_gains_is_changed_and_a_sealed_one_i
     with connect(lake_settings) as connection:
         sealer = Sealer(lake_settings, store, connection)
         for hour, condition in (("2026-07-01T09", ""), ("2026-07-02T09", "AND rkey <> 'a1'")):
-            assert sealer.rewrite(POSTS, hour, condition)
+            assert sealer.rewrite(POSTS, hour, condition, files_of(store, hour))
         lake.post("bob", "late", at(2, 9))
         second = since(store, first, look(store, at(5, 0)))
         assert first.rows == second.rows
         assert changed_days(first, second) == {TWO}
-        assert sealer.rewrite(POSTS, "2026-07-02T09", "")
+        assert sealer.rewrite(POSTS, "2026-07-02T09", "", files_of(store, "2026-07-02T09"))
         assert changed_days(first, since(store, first, look(store, at(5, 0)))) == {TWO}
     assert changed_days(second, since(store, second, look(store, at(5, 0)))) == set()
 
