@@ -110,9 +110,8 @@ class Continuity:
         self._flow = Flow()
         self._flow.note(0, self._held[0][2])
         self.last_us = self._held[-1][2]
-        self.hole = None
 
     def release(self) -> list[Routed]:
-        """The events that were held back; they are to be placed."""
-        held, self._held, self._possible = self._held, [], None
+        """The events that were held back; they are to be placed. There is no hole any more."""
+        held, self._held, self._possible, self.hole = self._held, [], None, None
         return held

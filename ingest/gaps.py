@@ -43,7 +43,7 @@ class Gaps:
         self._margin_us = int(settings.rewind_seconds * 1e6)
 
     async def judge(self, url: str, hole: Hole) -> tuple[int, int] | None:
-        """The bounds of the gap that `hole` of host `url` is, or None if another host has served it meanwhile.
+        """The bounds of the gap that `hole` of host `url` is, or None if it is filled or is none after all.
 
         Waits while a host that is read beside this one may yet serve it. Raises HostError (GAP) where another host is to be
         tried first.
@@ -54,6 +54,9 @@ class Gaps:
             horizon_us = self._flusher.horizon_us(host)
             if not hole.is_open(horizon_us):
                 log.info("%s lacks a span up to %s, which another host has served", host, _shown(hole.to_us))
+                return None
+            session = self._hosts.sessions.get(url)
+            if session is not None and session.doubt is not hole:
                 return None
             if self._stands_alone(url) or time.monotonic() > patience:
                 break

@@ -157,18 +157,22 @@ class Session:
         for queue, frame, time_us, seq in self._continuity.release():
             self._pending.add(queue, frame, time_us, seq)
             self.received += 1
+        self.doubt = None
 
     async def _pass(self, hole: Hole) -> None:
-        """Have a hole judged, note the gap if it is one, and go on behind it."""
+        """Have a hole judged, note the gap if it is one, and go on behind it; unless the reader finds that it is none."""
         async with self._passing:
             if self._continuity.hole is not hole:
                 return
             # What came before it counts for others' holes too.
             await self.start_flush()
             await self.settle()
+            if self._continuity.hole is not hole:
+                return
             self.doubt = hole
             bounds = await self._judge(hole)
-            self.doubt = None
+            if self.doubt is not hole:
+                return
             if bounds is not None:
                 self.add_gap(*bounds, hole.cause)
             self._continuity.cross()

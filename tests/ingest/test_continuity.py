@@ -63,6 +63,15 @@ def test_an_odd_time_among_others_is_released_with_the_next_event() -> None:
     assert continuity.hole is None
 
 
+def test_a_hole_is_none_once_an_event_comes_that_fits() -> None:
+    continuity = steady()
+    for number in range(CONFIRMING_EVENTS):
+        assert not continuity.admit(event(111 + number))
+    assert continuity.hole is not None
+    assert admitted(continuity, 100.1)
+    assert continuity.hole is None
+
+
 def test_what_another_host_has_served_is_no_hole() -> None:
     continuity = steady(horizon_us=105 * SECOND_US)
     assert admitted(continuity, 115)

@@ -325,6 +325,31 @@ def test_a_gap_of_both_compared_hosts_is_noted_once(buffer: Buffer, settings: Se
     asyncio.run(scenario())
 
 
+def test_a_hole_that_turns_out_to_be_none_while_it_is_judged_is_no_gap(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as one, jetstream_host() as two:
+            tuning = chosen(settings, one, two, bluelake_hosts_compared=2, host_silent_seconds=20)
+            async with running(tuning, buffer) as run:
+                for host in (one, two):
+                    await host.give(*frames(0, 300))
+                await until(lambda: run.metric("bluelake_ingest_connected") == 2 and len(rkeys(buffer)) == 300)
+                # Some events of one host are odd and it falls quiet; the other one does not come to them.
+                await one.give(*frames(2300, 4))
+                session = run.ingester._hosts.sessions[one.url]
+                await until(lambda: session.doubt is not None)
+                for host in (one, two):
+                    await host.give(*frames(300, 100))
+                await until(lambda: rkeys(buffer) == expected(0, 400) | expected(2300, 2304))
+                assert session.doubt is None
+                for host in (one, two):
+                    await host.give(*frames(400, 100))
+                await until(lambda: rkeys(buffer) == expected(0, 500) | expected(2300, 2304))
+                assert not run.task.done()
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
 def test_what_was_drained_is_resumed_on_another_host_from_the_lakes_watermark(
     buffer: Buffer, settings: Settings
 ) -> None:
