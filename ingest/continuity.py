@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median_high
 
 from core.reasons import GapCause
 from ingest.frames import Routed
@@ -10,7 +11,7 @@ from ingest.rates import Flow
 
 # So many events in a row have to lie behind a hole: one event with an odd time is none.
 CONFIRMING_EVENTS = 5
-# A hole is one too if nothing else has come for so long.
+# Fewer, but not one alone, do too if nothing else has come for so long.
 CONFIRMING_SECONDS = 3.0
 
 
@@ -61,6 +62,8 @@ class Continuity:
         self._held: list[Routed] = []
         self._held_since = 0.0
         self._possible: Hole | None = None
+        # Where everything was here already when the connection began; until it is past that, a jump is no quiet network.
+        self._awaited_us = 0
 
     def ahead_us(self) -> int:
         """Events later than this have to be admitted."""
@@ -84,22 +87,31 @@ class Continuity:
             self._possible, self._held_since = possible, time.monotonic()
         self._held.append(routed)
         if len(self._held) >= CONFIRMING_EVENTS:
-            self.hole = self._possible
+            self._confirm(self._possible or possible)
         return False
 
     def confirm(self) -> None:
-        """Take what is held back as behind a hole once it has waited for long enough."""
-        if self._possible is not None and time.monotonic() - self._held_since >= CONFIRMING_SECONDS:
-            self.hole = self._possible
+        """Take what is held back as behind a hole once it has waited for long enough; one event alone may be odd."""
+        waited = time.monotonic() - self._held_since >= CONFIRMING_SECONDS
+        if self._possible is not None and waited and len(self._held) > 1:
+            self._confirm(self._possible)
+
+    def _confirm(self, possible: Hole) -> None:
+        """There is a hole, up to where most of what is held back lies: the first of it may have an odd time."""
+        if self.hole is None:
+            self.hole = replace(possible, to_us=median_high(held[2] for held in self._held))
 
     def _hole_before(self, time_us: int) -> Hole | None:
         start_us = max(self.last_us, self._horizon())
         if not start_us:
             return None
         if not self.last_us:
+            self._awaited_us = start_us
             cause = GapCause.CURSOR_TOO_OLD if self.is_outdated else GapCause.REPLAY_STARTS_LATE
             return Hole(start_us, time_us, cause, 0 if self.is_outdated else self.gap_us)
-        if self._flow.is_young:
+        if self.last_us < self._awaited_us:
+            is_steady = True
+        elif self._flow.is_young:
             is_steady = self._network.is_steady and self._horizon() > 0
         else:
             is_steady = self._network.is_steady = self._flow.is_steady(self.gap_us)

@@ -47,11 +47,20 @@ def test_events_in_a_row_behind_a_jump_confirm_a_hole_and_none_of_them_is_placed
     for number in range(CONFIRMING_EVENTS):
         assert continuity.hole is None
         assert not admitted(continuity, 111 + number)
-    assert continuity.hole == Hole(100 * SECOND_US, 111 * SECOND_US, GapCause.HOST_SKIPPED, GAP_SECONDS * SECOND_US)
+    assert continuity.hole == Hole(100 * SECOND_US, 113 * SECOND_US, GapCause.HOST_SKIPPED, GAP_SECONDS * SECOND_US)
     assert continuity.last_us == 100 * SECOND_US
     continuity.cross()
     assert [held[2] for held in continuity.release()] == [(111 + number) * SECOND_US for number in range(5)]
     assert (continuity.hole, continuity.last_us) == (None, 115 * SECOND_US)
+
+
+@pytest.mark.parametrize("odd", [112, 900])
+def test_a_holes_end_is_not_taken_from_an_odd_first_event(odd: float) -> None:
+    continuity = steady()
+    for seconds in (odd, 130, 130.1, 130.2, 130.3):
+        assert not continuity.admit(event(seconds))
+    assert continuity.hole is not None
+    assert 130 * SECOND_US <= continuity.hole.to_us <= 130.2 * SECOND_US
 
 
 def test_an_odd_time_among_others_is_released_with_the_next_event() -> None:
@@ -113,7 +122,20 @@ def test_a_replay_that_begins_late(outdated: bool, seconds: float, cause: GapCau
     assert (continuity.hole and continuity.hole.cause) == cause
 
 
-def test_a_lone_event_behind_a_hole_confirms_it_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_begins_late_though_events_that_are_here_already_come_before_it() -> None:
+    continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US, network=Network(is_steady=False))
+    for seconds in (80, 95):
+        assert admitted(continuity, seconds)
+        continuity.note(1, seconds * SECOND_US)
+    for number in range(CONFIRMING_EVENTS):
+        assert not admitted(continuity, 7000 + number)
+    assert continuity.hole is not None
+    assert continuity.hole.from_us == 100 * SECOND_US
+
+
+def test_two_events_behind_a_hole_confirm_it_after_a_while_and_a_lone_one_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US)
     now = 1000.0
     monkeypatch.setattr("ingest.continuity.time.monotonic", lambda: now)
@@ -122,5 +144,8 @@ def test_a_lone_event_behind_a_hole_confirms_it_after_a_while(monkeypatch: pytes
     continuity.confirm()
     assert continuity.hole is None
     now += 0.1
+    continuity.confirm()
+    assert continuity.hole is None
+    assert not continuity.admit(event(201))
     continuity.confirm()
     assert continuity.hole is not None

@@ -227,7 +227,7 @@ def test_what_no_host_has_is_one_gap_the_smallest_and_a_restart_does_not_note_it
             # What was withheld lies within, and not much else.
             first_us, last_us = span(300, 600)
             assert gap["from_us"] <= first_us <= gap["from_us"] + MARGIN_US + SECOND_US  # type: ignore[operator]
-            assert gap["to_us"] == last_us + MARGIN_US
+            assert last_us + MARGIN_US <= gap["to_us"] <= last_us + MARGIN_US + SECOND_US  # type: ignore[operator]
 
     asyncio.run(scenario())
 

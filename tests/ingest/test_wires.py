@@ -170,7 +170,7 @@ def test_a_sequence_number_that_is_too_old_is_followed_by_time_and_is_a_gap(buff
             assert notices(buffer, "gaps") == [
                 {
                     "from_us": START_US + 95 * 10_000 - margin_us,
-                    "to_us": START_US + 500 * 10_000 + margin_us,
+                    "to_us": START_US + 502 * 10_000 + margin_us,
                     "host": host.name,
                     "cause": "cursor_too_old",
                 }
