@@ -66,6 +66,8 @@ class HostFault(StrEnum):
     """The connection ended, whoever is to blame."""
     SILENT = "silent"
     """The connection was open, and nothing came."""
+    RENUMBERED = "renumbered"
+    """The host has another event under the sequence number of the last one."""
     SLOW = "slow"
     """The host served less than its share of the network's usual rate."""
     GAP = "gap"

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 30.0
 WATCH_SECONDS = 0.1
+# The event that has a cursor's number is no later than its time by more than this.
+NUMBERED_US = 3_000_000
 # A host is judged by a window only if the reader was held up for less than this share of it.
 BLOCKED_SHARE = 0.1
 
@@ -113,7 +115,8 @@ class Follower:
         elif fault in (HostFault.UNKNOWN_DICTIONARY, HostFault.BAD_COMPRESSION) and host not in hosts.plain:
             hosts.plain.add(host)
         else:
-            return fault is HostFault.FRAME_TOO_LARGE and hosts.skips[host].barren < BARREN_TRIES
+            is_skipping = fault is HostFault.FRAME_TOO_LARGE and hosts.skips[host].barren < BARREN_TRIES
+            return is_skipping or fault is HostFault.RENUMBERED
         return True
 
     async def _follow(self, url: str) -> None:
@@ -136,12 +139,17 @@ class Follower:
                 self._hosts.wires[host] = wire.name
             log.info("connected to %s (%s), from %s", host, wire.name, to_datetime(position.time_us).isoformat())
             session = self._session(url, wire, dictionary, skip)
+            if position.seq is not None:
+                session.first_by_us = self._flusher.cursors[host].time_us + NUMBERED_US
             try:
                 with self._registered(url, session):
                     await self._read(url, session, stream)
             except HostError as error:
                 if error.fault is HostFault.FRAME_TOO_LARGE:
                     self._hosts.met_too_large(host, position.time_us, session.settled_us)
+                nothing_there = error.fault is HostFault.SILENT and not session.last_us
+                if position.seq is not None and (nothing_there or error.fault is HostFault.RENUMBERED):
+                    self._hosts.renumbered[host] = position.seq
                 raise
 
     async def _dictionary(self, url: str) -> Dictionary | None:

@@ -16,6 +16,8 @@ from ingest.rates import UsualRate
 from ingest.session import Session
 from ingest.skip import Skip
 
+# A v2 host takes a cursor of this much or more for a time.
+FIRST_TIME = 10**15
 # A host that cannot be had so often while it is wanted for a gap does not have it.
 TRIAL_FAILURES = 3
 
@@ -65,6 +67,8 @@ class Hosts:
         self.plain: set[str] = set()
         self.refetched: set[str] = set()
         self.by_time: set[str] = set()
+        # By host: the sequence number that has come to mean another event there, or none.
+        self.renumbered: dict[str, int] = {}
         # By host: the last frame that could not be received.
         self.skips: dict[str, Skip] = {}
 
@@ -158,5 +162,7 @@ class Hosts:
         rewound_us = own.time_us - int(self._settings.rewind_seconds * 1e6)
         if skip is not None and rewound_us <= skip.passed_us:
             return Cursor(skip.passed_us)
-        seq = own.seq if self.wire_name(url) == "v2" and host not in self.by_time else None
-        return Cursor(rewound_us, seq)
+        by_time = self.wire_name(url) != "v2" or host in self.by_time
+        if by_time or own.seq is None or own.seq >= FIRST_TIME or own.seq == self.renumbered.get(host):
+            return Cursor(rewound_us)
+        return Cursor(rewound_us, own.seq)

@@ -40,6 +40,7 @@ class Session:
 
     `received`: events and rejects so far. `doubt`: the hole at which it waits, if any. `waiting_since`: since when the reader
     has waited for the host (monotonic seconds), None while it works. `blocked_seconds`: how long it has waited for flushes.
+    `first_by_us`: the latest time that its first event may have, None for any.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Session:
         self.doubt: Hole | None = None
         self.waiting_since: float | None = None
         self.blocked_seconds = 0.0
+        self.first_by_us: int | None = None
         self._move_latest()
 
     @property
@@ -129,6 +131,7 @@ class Session:
                         return True
                     continue
                 if routed[2] > ahead_us:
+                    self._check_first(routed[2])
                     continuity.note(events, time_us)
                     self.received += events
                     events = 0
@@ -151,6 +154,12 @@ class Session:
         finally:
             self.received += events
             continuity.note(events, time_us)
+
+    def _check_first(self, time_us: int) -> None:
+        """Raise HostError where the first event, asked for by its number, is another one: the host counts anew."""
+        latest_us, self.first_by_us = self.first_by_us, None
+        if latest_us is not None and time_us > latest_us:
+            raise HostError(HostFault.RENUMBERED, f"{self._host} has another event under the number of the last one")
 
     def _release(self) -> None:
         """Place the events that were held back."""

@@ -350,6 +350,47 @@ def test_a_hole_that_turns_out_to_be_none_while_it_is_judged_is_no_gap(buffer: B
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("first_seq", "reason", "asked_twice"),
+    [(1, "silent", True), (900_000 - 1800, "renumbered", True), (900_000, "", False)],
+)
+def test_a_host_that_counts_anew_is_asked_by_time(
+    buffer: Buffer, settings: Settings, first_seq: int, reason: str, asked_twice: bool
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v2") as host:
+            host.first_seq = 900_000
+            tuning = chosen(settings, host, host_silent_seconds=0.5)
+            async with running(tuning, buffer):
+                await host.give(*frames(0, 300))
+                await until(lambda: rkeys(buffer) == expected(0, 300))
+            host.first_seq = first_seq
+            last = 900_000 + 3 * 295
+            async with running(tuning, buffer) as run:
+                # With numbers of its own it has nothing yet at that one, or something 6 s later.
+                await host.give(*frames(300, 1200))
+                await until(lambda: rkeys(buffer) == expected(0, 1500))
+                assert not reason or faults(run, reason) == 1
+            assert host.cursors[:2] == [START_US, last]
+            assert host.cursors[2:] == ([START_US + 295 * 10_000 - MARGIN_US] if asked_twice else [])
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_a_number_that_would_be_taken_for_a_time_is_not_asked_for(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v2") as host:
+            host.first_seq = 10**15
+            for first in (0, 100):
+                async with running(chosen(settings, host), buffer):
+                    await host.give(*frames(first, 100))
+                    await until(lambda last=first + 100: rkeys(buffer) == expected(0, last))
+            assert host.cursors == [START_US, START_US + 95 * 10_000 - MARGIN_US]
+
+    asyncio.run(scenario())
+
+
 def test_what_was_drained_is_resumed_on_another_host_from_the_lakes_watermark(
     buffer: Buffer, settings: Settings
 ) -> None:
