@@ -142,6 +142,14 @@ class Flusher:
             if cursor is not None:
                 self._reached[host] = max(self._reached.get(host, 0), cursor.time_us)
 
+    async def take_back(self, host: str, time_us: int) -> None:
+        """`host` may have left events out from `time_us` on: it counts up to there only, in Redis with the next flush."""
+        async with self._lock:
+            if host in self.cursors and self.cursors[host].time_us > time_us:
+                self.cursors[host] = Cursor(time_us)
+            if host in self._reached:
+                self._reached[host] = min(self._reached[host], time_us)
+
     def _write(self, pending: Pending, host: str, cursors: dict[str, Cursor]) -> None:
         crash_point("before-flush")
         started = time.perf_counter()

@@ -258,6 +258,7 @@ class Follower:
             slow = self._hosts.usual.is_slow(url, events, seconds, went_on)
             if slow and self._hosts.others(url):
                 self._hosts.distrust = Distrust(url, first_us, session.last_us)
+                session.doubtful_from_us = first_us
                 raise HostError(
                     HostFault.SLOW, f"{host_name(url)} serves {events / seconds:.0f} events/s, which is slow"
                 )

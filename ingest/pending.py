@@ -31,7 +31,7 @@ class Pending:
     """Frames by queue with their times, in the order in which they came.
 
     `before`: what was pending before it on the same connection. `large_bytes`: how much of it is in large frames, which are few
-    and could fill the memory all the same.
+    and could fill the memory all the same. `moves_cursor`: not where the host may have left events out.
     """
 
     def __init__(self, before: "Pending | None" = None) -> None:
@@ -41,6 +41,7 @@ class Pending:
         self.times: defaultdict[str, list[int]] = defaultdict(list)
         self.seqs: list[int] = []
         self.large_bytes = 0
+        self.moves_cursor = True
 
     def add(self, queue: str, frame: bytes, time_us: int, seq: int | None = None) -> int:
         """Take one frame, on v2 with its sequence number. Returns how many its queue now has, or ENOUGH for a flush."""
@@ -84,7 +85,7 @@ class Pending:
         None until it has had enough frames to tell an odd one from the others, or where there is none here.
         """
         times, seqs = sorted(self.last_times()), self.last_seqs()
-        if len(times) < CURSOR_SAMPLE or not self.busiest()[1]:
+        if not self.moves_cursor or len(times) < CURSOR_SAMPLE or not self.busiest()[1]:
             return None
         return Cursor(median_low(times), median_low(seqs) if len(seqs) == CURSOR_SAMPLE else None)
 

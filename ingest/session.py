@@ -40,7 +40,8 @@ class Session:
 
     `received`: events and rejects so far. `doubt`: the hole at which it waits, if any. `waiting_since`: since when the reader
     has waited for the host (monotonic seconds), None while it works. `blocked_seconds`: how long it has waited for flushes.
-    `first_by_us`: the latest time that its first event may have, None for any.
+    `first_by_us`: the latest time that its first event may have, None for any. `doubtful_from_us`: from when on the host may
+    have left events out, if it may.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Session:
         self.waiting_since: float | None = None
         self.blocked_seconds = 0.0
         self.first_by_us: int | None = None
+        self.doubtful_from_us: int | None = None
         self._move_latest()
 
     @property
@@ -237,6 +239,10 @@ class Session:
                 self._unplaced = iter(frames)
                 while not (self._is_broken or self.is_past_skip) and self._continuity.hole is None and self._place():
                     pass
+        await self.settle()
+        if self.doubtful_from_us is not None:
+            self._pending.moves_cursor = False
+            await self._flusher.take_back(self._host, self.doubtful_from_us)
         await self.start_flush()
         await self.settle()
 

@@ -101,12 +101,15 @@ def test_a_host_that_serves_less_than_is_usual_is_left(buffer: Buffer, settings:
                     number += 10
                     await asyncio.sleep(0.01)
                 assert 90 < usual < 110
+                lacking_us = START_US + number * 10_000
                 while not faults(run, "slow"):
                     await slow.give(*frames(number, 1))
                     await host.give(*frames(number, 100))
                     number += 100
                     await asyncio.sleep(0.05)
                 await until(lambda: rkeys(buffer) == expected(5_000, number))
+                # A restart before the other one had served them would have asked for them too.
+                assert buffer.state().cursors[slow.name].time_us <= lacking_us
 
     asyncio.run(scenario())
 
