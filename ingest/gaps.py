@@ -12,7 +12,7 @@ import time
 from collections import deque
 
 from core.clock import to_datetime
-from core.reasons import HostFault
+from core.reasons import GapCause, HostFault
 from core.settings import Settings
 from ingest.continuity import Hole
 from ingest.errors import HostError
@@ -66,7 +66,7 @@ class Gaps:
         start, end = start_us - lag_us, hole.to_us - lag_us
         if any(first - SAME_US <= start and end <= last + SAME_US for first, last in self.noted):
             return None
-        self._leave_for_another(url, start_us, hole.to_us)
+        self._try_elsewhere(url, hole, start_us)
         self.noted.append((start, end))
         log.error("no host serves %s to %s: a gap (%s)", _shown(start_us), _shown(hole.to_us), hole.cause.value)
         return start_us - self._margin_us, hole.to_us + self._margin_us
@@ -79,7 +79,9 @@ class Gaps:
             for other, doubt in beside.items()
         )
 
-    def _leave_for_another(self, url: str, start_us: int, end_us: int) -> None:
+    def _try_elsewhere(self, url: str, hole: Hole, start_us: int) -> None:
+        """Raise HostError where another host, or this one's replay of what it skipped, has yet to be tried for `hole`."""
+        end_us = hole.to_us
         hosts, lag_us = self._hosts, self._flusher.clocks.lag_us(host_name(url))
         # Other hosts' ends are compared, so all are kept without the hosts' clocks.
         start, end = start_us - lag_us, end_us - lag_us
@@ -87,8 +89,14 @@ class Gaps:
         if ends and start >= max(ends):
             hosts.trial = Trial()
         trial = hosts.trial
+        is_first_try = url not in trial.tried
         trial.tried[url] = end
         others = hosts.others(url)
+        if not others and is_first_try and hole.cause is GapCause.HOST_SKIPPED:
+            trial.wanted = url
+            raise HostError(
+                HostFault.GAP, f"{host_name(url)} lacks {_shown(start_us)} to {_shown(end_us)}: asking for it again"
+            )
         # A host that goes on before this hole begins has yet to be tried for it.
         untried = [other for other in others if trial.tried.get(other, 0) <= start]
         best = min((url, *others), key=lambda candidate: trial.tried.get(candidate, 0))

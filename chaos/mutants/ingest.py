@@ -131,7 +131,7 @@ MUTANTS = (
         "no-other-host-asked-for-a-gap",
         "a hole becomes a gap although another host has what lies in it",
         "ingest/gaps.py",
-        "        self._leave_for_another(url, start_us, hole.to_us)\n",
+        "        self._try_elsewhere(url, hole, start_us)\n",
         "",
         (f"{_FAILOVER}test_what_one_host_skipped_another_one_serves",),
     ),

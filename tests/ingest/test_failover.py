@@ -328,6 +328,22 @@ def test_a_gap_of_both_compared_hosts_is_noted_once(buffer: Buffer, settings: Se
     asyncio.run(scenario())
 
 
+def test_a_lone_host_is_asked_again_for_what_it_skipped(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            async with running(chosen(settings, host), buffer) as run:
+                await host.give(*frames(0, 300))
+                await until(lambda: rkeys(buffer) == expected(0, 300))
+                host.withheld = [span(300, 600)]
+                await host.give(*frames(300, 700))
+                await until(lambda: faults(run, "gap") == 1)
+                host.withheld = []
+                await until(lambda: rkeys(buffer) == expected(0, 1000))
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
 def test_a_hole_that_turns_out_to_be_none_while_it_is_judged_is_no_gap(buffer: Buffer, settings: Settings) -> None:
     async def scenario() -> None:
         async with jetstream_host() as one, jetstream_host() as two:
