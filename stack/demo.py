@@ -7,7 +7,7 @@ from core.errors import BluelakeError
 from core.files import write_durably
 from core.settings import Settings, require_home
 
-HISTORY = "2d"
+HISTORY_DAYS = 2
 
 
 def epoch_us(settings: Settings) -> int:
@@ -18,6 +18,11 @@ def epoch_us(settings: Settings) -> int:
     if not path.exists():
         write_durably(path, f"{now_us()}\n".encode())
     return int(path.read_text())
+
+
+def history_start_us(settings: Settings) -> int:
+    """When this home's simulated history begins, microseconds since 1970."""
+    return epoch_us(settings) - HISTORY_DAYS * 86_400_000_000
 
 
 def simulate(
@@ -48,7 +53,7 @@ def simulate(
             SimulatorOptions(
                 port=settings.simulator_port if port is None else port,
                 rate=rate,
-                history=parse_duration(history or ("0" if file is not None else HISTORY)),
+                history=parse_duration(history or ("0" if file is not None else f"{HISTORY_DAYS}d")),
                 history_rate=history_rate,
                 seed=seed,
                 epoch_us=epoch,

@@ -7,6 +7,7 @@ from core.errors import ConfigurationError
 from core.secrets import admin_password
 from core.settings import Settings, require_home
 from stack.airflow_env import prepare_database
+from stack.demo import history_start_us
 from stack.ports import require_free_port
 from stack.redis_server import server_address
 from stack.supervisor import exec_supervisor, programs
@@ -39,8 +40,7 @@ def demo_environment(settings: Settings) -> dict[str, str]:
     """What `make demo` sets, unless its user has: the simulator as the only host, and a drain every minute."""
     defaults = {
         "JETSTREAM_URLS": f"ws://127.0.0.1:{settings.simulator_port}/subscribe",
-        # All of the simulator's history, and an hour more in case the clock was set.
-        "JETSTREAM_START": "49h",
+        "JETSTREAM_START": str(history_start_us(settings)),
         "DRAIN_SCHEDULE": "* * * * *",
     }
     return {name: value for name, value in defaults.items() if name not in os.environ}

@@ -31,6 +31,7 @@ def test_two_minutes_of_the_demo_equal_the_ledger(home: Path) -> None:
         until_us = _last_time_us(home / "simulator" / "ledger.jsonl")
         wait_until(lambda: _newest_us(stack) > until_us + 2_000_000, 240, "the lake has caught up")
         _compare(stack, until_us)
+        assert query(stack.settings, "FROM gaps").rows == []
         _czech_is_found(stack, until_us)
         wait_until(lambda: _views_with_rows(stack), 240, "views with rows")
         assert stack.get_json("/healthz")["parts"]["lake"]["ok"] is True

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.clock import now_us
 from core.errors import ConfigurationError
 from core.settings import Settings, load_settings
 from stack import up as stack_up
@@ -20,24 +21,28 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_the_demo_reads_the_simulator_only() -> None:
-    environment = demo_environment(Settings(simulator_port=19102))
+def test_the_demo_reads_the_simulator_only_from_where_its_history_begins(home: Path) -> None:
+    before_us = now_us()
+    environment = demo_environment(Settings(bluelake_home=home, simulator_port=19102))
+    start_us = int(environment["JETSTREAM_START"])
+    assert before_us <= start_us + 2 * 24 * 3600 * 1_000_000 <= now_us()
+    assert demo_environment(Settings(bluelake_home=home))["JETSTREAM_START"] == str(start_us)
 
     assert environment["JETSTREAM_URLS"] == "ws://127.0.0.1:19102/subscribe"
     assert environment.keys() == {"JETSTREAM_URLS", "JETSTREAM_START", "DRAIN_SCHEDULE"}
 
 
-def test_what_the_demo_sets_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in demo_environment(Settings()).items():
+def test_what_the_demo_sets_are_settings(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    for name, value in demo_environment(Settings(bluelake_home=home)).items():
         monkeypatch.setenv(name, value)
 
     assert load_settings().jetstream_urls == (f"ws://127.0.0.1:{Settings().simulator_port}/subscribe",)
 
 
-def test_what_is_set_already_is_not_the_demos(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_set_already_is_not_the_demos(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("DRAIN_SCHEDULE", "*/2 * * * *")
 
-    assert demo_environment(Settings()).keys() == {"JETSTREAM_URLS", "JETSTREAM_START"}
+    assert demo_environment(Settings(bluelake_home=home)).keys() == {"JETSTREAM_URLS", "JETSTREAM_START"}
 
 
 @pytest.mark.parametrize("demo", [True, False])
