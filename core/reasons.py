@@ -65,7 +65,7 @@ class HostFault(StrEnum):
     CLOSED = "closed"
     """The connection ended, whoever is to blame."""
     SILENT = "silent"
-    """The connection was open, and nothing came."""
+    """The connection was open, and nothing came, or nothing that is an event."""
     RENUMBERED = "renumbered"
     """The host has another event under the sequence number of the last one."""
     SLOW = "slow"

@@ -34,6 +34,8 @@ LAST_RETRY_SECONDS = 30.0
 WATCH_SECONDS = 0.1
 # The event that has a cursor's number is no later than its time by more than this.
 NUMBERED_US = 3_000_000
+# A host that has sent so many frames of which none is an event may be none.
+MANY_REJECTS = 100
 # A host is judged by a window only if the reader was held up for less than this share of it.
 BLOCKED_SHARE = 0.1
 
@@ -236,6 +238,7 @@ class Follower:
         settings, self._counted = self._settings, 0
         began, received, blocked = time.monotonic(), 0, 0.0
         began_us = 0
+        junk = Junk(began)
         # From where on the last two windows may lack events.
         first_us = second_us = self._flusher.newest_cursor_us() or self._flusher.start_us()
         while True:
@@ -247,12 +250,14 @@ class Follower:
                 raise HostError(
                     HostFault.SILENT, f"{host_name(url)} has sent nothing for {now - session.waiting_since:.0f} s"
                 )
+            if junk.lasts(now, session) >= settings.host_silent_seconds:
+                raise HostError(HostFault.SILENT, f"{host_name(url)} sends nothing that is an event")
             if (seconds := now - began) < settings.host_slow_seconds:
                 continue
-            events, held_up = session.received - received, session.blocked_seconds - blocked
+            events, held_up = session.received - session.rejected - received, session.blocked_seconds - blocked
             # Nothing is learned from the first window, whose events may begin anywhere.
             went_on = (session.last_us - began_us) / 1e6 if began_us else 0.0
-            began, received, blocked, began_us = now, session.received, session.blocked_seconds, session.last_us
+            began, received, blocked, began_us = now, received + events, session.blocked_seconds, session.last_us
             if held_up >= BLOCKED_SHARE * seconds:
                 continue
             slow = self._hosts.usual.is_slow(url, events, seconds, went_on)
@@ -263,6 +268,20 @@ class Follower:
                     HostFault.SLOW, f"{host_name(url)} serves {events / seconds:.0f} events/s, which is slow"
                 )
             first_us, second_us = second_us, session.last_us or second_us
+
+
+class Junk:
+    """For how long a host has sent many frames of which none is an event."""
+
+    def __init__(self, now: float) -> None:
+        self._since, self._events, self._rejected = now, 0, 0
+
+    def lasts(self, now: float, session: Session) -> float:
+        """Seconds at `now` (monotonic) since the last event of `session`, 0 while few other frames have come since."""
+        events = session.received - session.rejected
+        if events > self._events:
+            self._since, self._events, self._rejected = now, events, session.rejected
+        return now - self._since if session.rejected - self._rejected >= MANY_REJECTS else 0.0
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

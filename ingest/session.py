@@ -38,7 +38,8 @@ class Session:
     One flush is under way at a time. The reader goes on meanwhile, and waits as soon as the next flush is due too: that is
     the back-pressure, which the socket passes on to the host.
 
-    `received`: events and rejects so far. `doubt`: the hole at which it waits, if any. `waiting_since`: since when the reader
+    `received`: events and rejects so far, `rejected`: rejects alone.
+    `doubt`: the hole at which it waits, if any. `waiting_since`: since when the reader
     has waited for the host (monotonic seconds), None while it works. `blocked_seconds`: how long it has waited for flushes.
     `first_by_us`: the latest time that its first event may have, None for any. `doubtful_from_us`: from when on the host may
     have left events out, if it may.
@@ -71,7 +72,7 @@ class Session:
         self._passing = asyncio.Lock()
         self._is_broken = False
         self._skip = skip
-        self.received = 0
+        self.received = self.rejected = 0
         self.doubt: Hole | None = None
         self.waiting_since: float | None = None
         self.blocked_seconds = 0.0
@@ -271,4 +272,5 @@ class Session:
         self._metrics.counter("bluelake_ingest_rejects_total").labels(reason.value).inc()
         received_us = now_us()
         self.received += 1
+        self.rejected += 1
         return self._pending.add_notice("rejects", reject_notice(frame, reason, received_us), received_us)

@@ -88,6 +88,20 @@ def test_a_silent_host_is_left(buffer: Buffer, settings: Settings) -> None:
     asyncio.run(scenario())
 
 
+def test_a_host_that_sends_only_what_is_no_event_is_left(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as useless, jetstream_host() as host:
+            await host.give(*frames(0, 100))
+            async with running(chosen(settings, useless, host, host_silent_seconds=0.5), buffer) as run:
+                while not host.cursors:
+                    await useless.give(*[b"junk"] * 10)
+                    await asyncio.sleep(0.02)
+                await until(lambda: rkeys(buffer) == expected(0, 100))
+                assert faults(run, "silent") == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_host_that_serves_less_than_is_usual_is_left(buffer: Buffer, settings: Settings) -> None:
     async def scenario() -> None:
         async with jetstream_host() as slow, jetstream_host() as host:
