@@ -17,6 +17,7 @@ import yaml
 from core.settings import Settings
 from stack.redis_server import exec_server
 from stack.supervisor import programs
+from stack.demo import HISTORY_DAYS
 from stack.up import demo_environment
 from tests.conftest import ROOT, free_port
 
@@ -120,6 +121,8 @@ def test_the_example_of_the_demo_is_what_make_demo_sets(
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     demo = {name: value.replace("127.0.0.1", "simulator") for name, value in demo_environment(lake_settings).items()}
+    # As a duration, since the simulator's container makes up its history when it starts.
+    demo["JETSTREAM_START"] = f"{HISTORY_DAYS}d"
 
     assert {name: value for name, value in example_lines() if name in demo} == demo
     assert ("COMPOSE_PROFILES", "demo") in example_lines()
