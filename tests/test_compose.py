@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from core.settings import Settings
+from stack.demo import HISTORY_DAYS
 from stack.redis_server import exec_server
 from stack.supervisor import programs
-from stack.demo import HISTORY_DAYS
 from stack.up import demo_environment
 from tests.conftest import ROOT, free_port
 
