@@ -71,6 +71,7 @@ class Session:
         self._judge = judge
         self._passing = asyncio.Lock()
         self._is_broken = False
+        self._left: HostError | None = None
         self._skip = skip
         self.received = self.rejected = 0
         self.doubt: Hole | None = None
@@ -174,6 +175,9 @@ class Session:
     async def _pass(self, hole: Hole) -> None:
         """Have a hole judged, note the gap if it is one, and go on behind it; unless the reader finds that it is none."""
         async with self._passing:
+            if self._left is not None:
+                # It has been judged meanwhile: this connection is over, and the hole must not be crossed on it.
+                raise self._left
             if self._continuity.hole is not hole:
                 return
             # What came before it counts for others' holes too.
@@ -182,7 +186,11 @@ class Session:
             if self._continuity.hole is not hole:
                 return
             self.doubt = hole
-            bounds = await self._judge(hole)
+            try:
+                bounds = await self._judge(hole)
+            except HostError as error:
+                self._left = error
+                raise
             if self.doubt is not hole:
                 return
             if bounds is not None:

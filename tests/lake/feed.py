@@ -26,7 +26,7 @@ def feed(buffer: Buffer, frames: Iterable[bytes], *, chunk_events: int = 4) -> i
         else:
             pending.add_notice("rejects", reject_notice(frame, routed.reason, 1_783_166_400_000_000), 0)
     state = buffer.state()
-    cursors = {"host": pending.cursor() or Cursor(0)}
+    cursors = {"host": pending.cursor() or Cursor(max(pending.last_times(), default=0))}
     number = state.flush + 1
     buffer.append(state.flush, number, "host", pending.chunks(ChunkEncoder(), chunk_events), cursors, 1, "test")
     return number
