@@ -37,7 +37,7 @@ def simulator(tmp_path: Path) -> Iterator[str]:
 
 
 def test_from_the_file_to_a_search_result(simulator: str, home: Path, real_frames: list[bytes]) -> None:
-    settings = {"JETSTREAM_URLS": simulator, "JETSTREAM_START": "2026-07-04T00:00:00Z", "DRAIN_SCHEDULE": "* * * * *"}
+    settings = {"JETSTREAM_URLS": simulator, "JETSTREAM_START": "2026-07-04T14:38:00Z", "DRAIN_SCHEDULE": "* * * * *"}
     with running_stack(home, demo=False, **settings) as stack:
         wait_until(lambda: _counts(stack) == COUNTS, 240, "the real frames in the lake")
         _every_record_once(stack, real_frames)
