@@ -19,6 +19,8 @@ from stack.redis_server import server_binary
 SEED = 20260704
 # When generated frames begin.
 FRAMES_START = "2026-07-01T12:00:00Z"
+# What to ask for to get all of them: the first ones may be a little earlier.
+FRAMES_ASKED = "2026-07-01T11:59:30Z"
 DAY_US = 1_783_123_200_000_000  # 2026-07-04T00:00:00Z
 RARE_WORD = "quizzaciously"
 _SLICE_US = 300_000_000

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data import FRAMES_START, free_port
+from bench.data import FRAMES_ASKED, free_port
 
 PATIENCE_SECONDS = 300.0
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -56,7 +56,7 @@ def settings_for(home: Path, redis_url: str, **more: str) -> dict[str, str]:
 
 @contextmanager
 def ingester(
-    environment: Mapping[str, str], simulator_port: int, start: str = FRAMES_START
+    environment: Mapping[str, str], simulator_port: int, start: str = FRAMES_ASKED
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """An ingester of what the host on `simulator_port` has from `start` on. Yields it, and the port of its metrics."""
     metrics_port = free_port()
