@@ -18,7 +18,8 @@ from bench.report import Figure
 from core.settings import Settings, load_settings
 from lake.errors import LakeError
 from lake.relations import scan
-from lake.search import Searcher, SearchQuery
+from lake.search import Searcher
+from lake.search_terms import SearchQuery
 from lake.store import Store
 from lake.tables import TABLES
 

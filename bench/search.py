@@ -9,7 +9,8 @@ from bench.data import DAY_US, RARE_WORD, make_day_of_posts
 from bench.report import Figure
 from core.settings import Settings
 from lake.relations import quote
-from lake.search import Searcher, SearchQuery
+from lake.search import Searcher
+from lake.search_terms import SearchQuery
 from lake.store import Store
 
 MUST_SECONDS = 2.0

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.settings import Settings
-from lake.search import ROW_CAP, Post, Searcher, SearchQuery
+from lake.search import ROW_CAP, Searcher
+from lake.search_scan import Post
+from lake.search_terms import SearchQuery
 
 EXPORT_COLUMNS = ("id", "timestamp", "created_at", "did", "username", "text", "langs", "hashtags", "url")
 

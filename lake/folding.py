@@ -20,10 +20,9 @@ class Folding:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         cased = [c for c in map(chr, range(_LAST_CASED)) if c.casefold() != c or c.lower() != c]
-        lowered = connection.execute(
-            "SELECT lower(c), lower(f) FROM (SELECT unnest($c) AS c, unnest($f) AS f)",
-            {"c": cased, "f": [c.casefold() for c in cased]},
-        ).fetchall()
+        # As literals: a list among the parameters makes DuckDB import pandas where it is installed, for half a second.
+        pairs = ", ".join(f"({quote(c)}, {quote(c.casefold())})" for c in cased)
+        lowered = connection.execute(f"SELECT lower(c), lower(f) FROM (VALUES {pairs}) AS t(c, f)").fetchall()
         self._fold = {c: fold for c, (_, fold) in zip(cased, lowered, strict=True)}
         self._wrong = {c: low for c, (low, fold) in zip(cased, lowered, strict=True) if low != fold}
         self._variants: dict[str, set[str]] = {}
@@ -68,6 +67,12 @@ class Folding:
         # Unlike OR, CASE leaves the dear part to the rows that need it.
         exact = f"contains({self.folded_sql(column, needle)}, ${name})"
         return f"CASE WHEN {maybe} THEN {exact} ELSE {condition} END", parameters
+
+    def sieve_pattern(self, needle: str) -> str:
+        """A regular expression with a match in every text whose folding holds the folded `needle`, and in few others."""
+        pattern = "".join(map(self._pattern, needle))
+        rare = self._expanding_in(needle)
+        return f"{pattern}|[{''.join(sorted(rare))}]" if rare else pattern
 
     def _variants_of(self, text: str) -> set[str]:
         """Characters that fold to one of `text` without being it."""

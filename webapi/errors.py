@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from core.errors import BluelakeError
 from lake.errors import NoViewsError
-from lake.search import ParameterError
+from lake.search_terms import ParameterError
 from lake.views import UnknownViewError
 
 log = logging.getLogger(__name__)

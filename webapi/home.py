@@ -8,7 +8,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from core.errors import BluelakeError
-from lake.search import PAGE_SIZE, ParameterError
+from lake.search import PAGE_SIZE
+from lake.search_terms import ParameterError
 from lake.views import current
 from webapi.errors import describe
 from webapi.health import health

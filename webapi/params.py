@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from core.clock import to_us
 from lake.relations import BEGINNING_US, END_US
-from lake.search import MAX_TEXT, ParameterError, SearchQuery
+from lake.search_terms import MAX_TEXT, ParameterError, SearchQuery
 
 SEARCH_PARAMETERS = ("text", "username", "start", "end", "exact", "page")
 # The parameters of a search, so that a link to one can be turned into the other; every export holds all pages.

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from lake.export import EXPORT_COLUMNS, export
-from lake.search import PAGE_SIZE, Post
+from lake.search import PAGE_SIZE
+from lake.search_scan import Post
 from webapi.formats import csv_response, rfc3339
 from webapi.lake_access import lake_access
 from webapi.params import EXPORT_PARAMETERS, SEARCH_PARAMETERS, read_query_string, search_request

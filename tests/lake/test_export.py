@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from core.settings import Settings
-from lake import search as search_module
+from lake import search_scan
 from lake.export import EXPORT_COLUMNS, export
-from lake.search import Searcher, SearchQuery
+from lake.search import Searcher
+from lake.search_terms import SearchQuery
 from lake.store import Store
 from tests.webapi.lake_rows import NOON, SECOND, Lake, identity, post
 
@@ -51,7 +52,7 @@ def test_the_cap_is_known_before_the_first_row(
 
 
 def test_without_the_cap_everything_comes_in_order(lake_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_module, "FIRST_GROUP_ROWS", 100)
+    monkeypatch.setattr(search_scan, "FIRST_GROUP_ROWS", 100)
     settings = lake_settings.model_copy(update={"max_rows_flag": False})
     count = 1500
     Lake(settings).write([post("x", rkey=f"{i:04}", at=NOON - timedelta(minutes=i)) for i in range(count)])

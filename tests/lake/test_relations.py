@@ -11,7 +11,8 @@ from ingest.wire_v2 import WireV2
 from lake.drain import drain
 from lake.duck import connect
 from lake.relations import current_rows
-from lake.search import Searcher, SearchQuery
+from lake.search import Searcher
+from lake.search_terms import SearchQuery
 from lake.store import Store
 from tests.conftest import NOON_US, commit_frame, tid
 from tests.lake.feed import feed, rows, values

@@ -23,7 +23,8 @@ from lake.purge import GoneAccounts
 from lake.rewrite import folder_of
 from lake.seal import SealedHour, seal, waiting_hours
 from lake.sealed import read_sealed
-from lake.search import Searcher, SearchQuery
+from lake.search import Searcher
+from lake.search_terms import SearchQuery
 from lake.store import DataFile, Store
 from lake.tables import DELETES, TABLES
 from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, wait_until

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.clock import to_us
 from lake.relations import BEGINNING_US, END_US
-from lake.search import ParameterError
+from lake.search_terms import ParameterError
 from tests.webapi.lake_rows import NOON
 from webapi.params import SEARCH_PARAMETERS, read_query_string, search_request, time_span, view_request
 
