@@ -3,10 +3,10 @@
 from typing import Any
 
 from airflow.providers.redis.hooks.redis import RedisHook
-from airflow.sdk import dag, task
+from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.trigger import CronTriggerTimetable
-from dag_defaults import DEFAULT_ARGUMENTS, FIRST_DATA, HEAVY_POOL, LAKE, REDIS_CONNECTION, START
+from dag_defaults import FIRST_DATA, HEAVY_POOL, LAKE, REDIS_CONNECTION, lake_dag
 
 from core.settings import load_settings
 
@@ -25,15 +25,8 @@ One run at a time; `drain` shares the pool `heavy` (one slot) with the other hea
 """
 
 
-@dag(
-    dag_id="drain_buffer",
-    schedule=CronTriggerTimetable(load_settings().drain_schedule, timezone="UTC", run_immediately=True),
-    start_date=START,
-    catchup=False,
-    max_active_runs=1,
-    default_args=DEFAULT_ARGUMENTS,
-    doc_md=DOC,
-    tags=["bluelake"],
+@lake_dag(
+    "drain_buffer", CronTriggerTimetable(load_settings().drain_schedule, timezone="UTC", run_immediately=True), DOC
 )
 def drain_buffer() -> None:
     @task(doc_md="Fails, with the reason, while Redis does not answer.")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import task
 from airflow.timetables.trigger import CronTriggerTimetable
-from dag_defaults import DEFAULT_ARGUMENTS, HEAVY_POOL, LAKE, START
+from dag_defaults import HEAVY_POOL, LAKE, lake_dag
 
 from core.settings import load_settings
 
@@ -21,16 +21,7 @@ Killed at any point, the next run goes on. One run at a time, in the pool `heavy
 """
 
 
-@dag(
-    dag_id="maintain_lake",
-    schedule=CronTriggerTimetable(load_settings().maintain_schedule, timezone="UTC"),
-    start_date=START,
-    catchup=False,
-    max_active_runs=1,
-    default_args=DEFAULT_ARGUMENTS,
-    doc_md=DOC,
-    tags=["bluelake"],
-)
+@lake_dag("maintain_lake", CronTriggerTimetable(load_settings().maintain_schedule, timezone="UTC"), DOC)
 def maintain_lake() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Purges, vacuums, and thins out the raw chunks.")
     def maintain() -> dict[str, Any]:

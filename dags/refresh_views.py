@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import task
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
-from dag_defaults import DEFAULT_ARGUMENTS, FIRST_DATA, HEAVY_POOL, LAKE, START, VIEWS
+from dag_defaults import FIRST_DATA, HEAVY_POOL, LAKE, VIEWS, lake_dag
 
 from core.settings import load_settings
 
@@ -20,17 +20,12 @@ going on, and computes the last days again, so that late events and deletions sh
 """
 
 
-@dag(
-    dag_id="refresh_views",
-    schedule=AssetOrTimeSchedule(
+@lake_dag(
+    "refresh_views",
+    AssetOrTimeSchedule(
         timetable=CronTriggerTimetable(load_settings().refresh_schedule, timezone="UTC"), assets=FIRST_DATA
     ),
-    start_date=START,
-    catchup=False,
-    max_active_runs=1,
-    default_args=DEFAULT_ARGUMENTS,
-    doc_md=DOC,
-    tags=["bluelake"],
+    DOC,
 )
 def refresh_views() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], outlets=[VIEWS], doc_md="Builds all views and publishes them.")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import task
 from airflow.timetables.trigger import CronTriggerTimetable
-from dag_defaults import DEFAULT_ARGUMENTS, HEAVY_POOL, LAKE, START
+from dag_defaults import HEAVY_POOL, LAKE, lake_dag
 
 from core.settings import load_settings
 
@@ -21,16 +21,7 @@ One run at a time, in the pool `heavy`. The schedule is `SEAL_SCHEDULE`.
 """
 
 
-@dag(
-    dag_id="seal_hours",
-    schedule=CronTriggerTimetable(load_settings().seal_schedule, timezone="UTC"),
-    start_date=START,
-    catchup=False,
-    max_active_runs=1,
-    default_args=DEFAULT_ARGUMENTS,
-    doc_md=DOC,
-    tags=["bluelake"],
-)
+@lake_dag("seal_hours", CronTriggerTimetable(load_settings().seal_schedule, timezone="UTC"), DOC)
 def seal_hours() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Rewrites every hour that has passed and is not sealed.")
     def seal() -> dict[str, Any]:

@@ -110,6 +110,11 @@ class Flusher:
         ]
         return max(reached, default=self._start_us)
 
+    def compares(self, host: str) -> bool:
+        """Whether the clock of `host` can be compared with that of every host that has been followed."""
+        others = self._reached.keys() - {host}
+        return not others or all(self.clocks.knows(each) for each in (host, *others))
+
     @staticmethod
     def clock_us() -> int:
         """The time now, microseconds since 1970; it goes on when the machine's clock is set back."""

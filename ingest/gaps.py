@@ -41,6 +41,7 @@ class Gaps:
         # A connection that is read beside may be about to come back.
         self._patience_seconds = settings.host_silent_seconds
         self._margin_us = int(settings.rewind_seconds * 1e6)
+        self._clocks_margin_us = int(settings.failover_rewind_seconds * 1e6)
 
     async def judge(self, url: str, hole: Hole) -> tuple[int, int] | None:
         """The bounds of the gap that `hole` of host `url` is, or None if it is filled or is none after all.
@@ -69,7 +70,9 @@ class Gaps:
         self._try_elsewhere(url, hole, start_us)
         self.noted.append((start, end))
         log.error("no host serves %s to %s: a gap (%s)", _shown(start_us), _shown(hole.to_us), hole.cause.value)
-        return start_us - self._margin_us, hole.to_us + self._margin_us
+        # The time from which on events may be missing is perhaps of another host's clock, which nobody has compared yet.
+        margin_us = self._margin_us if self._flusher.compares(host) else self._clocks_margin_us
+        return start_us - margin_us, hole.to_us + self._margin_us
 
     def _stands_alone(self, url: str) -> bool:
         """Whether none of the connections that are read beside `url`'s can fill its hole: each has come to one too."""

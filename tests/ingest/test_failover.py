@@ -158,16 +158,18 @@ def test_hosts_that_are_away_at_first_do_not_move_the_start(buffer: Buffer, sett
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("kept_from", [0, 1400])
 def test_a_restart_right_before_a_gap_finds_it_though_the_other_hosts_clock_is_ahead(
-    buffer: Buffer, settings: Settings
+    buffer: Buffer, settings: Settings, kept_from: int
 ) -> None:
     async def scenario() -> None:
         async with jetstream_host("v2") as host:
             await host.give(*frames(0, 2000))
             host.withheld = [span(1000, 1400)]
-            # Both hosts were followed up to the gap; the one that is gone had a clock 3.5 s ahead.
+            host.floor_us = span(kept_from, 2000)[0]
+            # Both hosts were followed up to the gap; the one that is gone had a clock 2.9 s ahead.
             first_us, last_us = span(1000, 1400)
-            cursors = {host.name: Cursor(first_us, host.seq(995)), "gone:1": Cursor(first_us + 3_500_000)}
+            cursors = {host.name: Cursor(first_us, host.seq(995)), "gone:1": Cursor(first_us + 2_900_000)}
             write_watermark(settings.watermark_path, Watermark(3, 3, cursors))
             async with running(chosen(settings, host), buffer):
                 await until(lambda: rkeys(buffer) >= expected(1400, 2000))
