@@ -68,7 +68,7 @@ def simulate(
     hard_cases: Annotated[
         float, Parameter(help="Share of the events that begin a hard case, such as an edit that is taken back.")
     ] = 0.0,
-    faults: Annotated[bool, Parameter(negative="", help="Let /control/<fault> make a host misbehave.")] = False,
+    faults: Annotated[bool, Parameter(negative="", help="Let /control/NAME make a host misbehave.")] = False,
 ) -> None:
     """Serve Jetstream's wires with synthetic traffic until SIGTERM or Ctrl-C."""
     run(
