@@ -27,6 +27,7 @@ from core.watermark import Cursor, cursors_from_json, cursors_to_json
 
 METADATA = "firehose:metadata"
 FLUSHES = "firehose:flushes"
+ANY_WRITER = "*"
 # Redis errors that mean "no room now" and pass when there is.
 _NO_ROOM = re.compile(r"(?:^|-)(?:OOM|MISCONF|NOREPLICAS|READONLY|LOADING|BUSY)\b")
 _LUA = Path(__file__).parent / "lua"
@@ -133,8 +134,10 @@ class Buffer:
         cursors: Mapping[str, Cursor],
         now_us: int,
         writer: str,
+        continues_writer: str = ANY_WRITER,
     ) -> None:
-        """Write flush `number`, which continues flush `continues`, with all its chunks at once, or nothing.
+        """Write flush `number`, which continues flush `continues` of `continues_writer`, with all its chunks at once, or
+        nothing.
 
         Raises FlushConflictError, BufferFullError, BufferUnavailableError. After the last the flush may have been
         written all the same: the state tells.
@@ -154,6 +157,7 @@ class Buffer:
             now_us,
             host,
             writer,
+            continues_writer,
         ]
         for chunk in chunks:
             arguments += (chunk.n, chunk.first_us, chunk.last_us, chunk.z)

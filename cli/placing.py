@@ -33,7 +33,7 @@ def placer(settings: Settings) -> Place:
         if routed.reason is RejectReason.UNKNOWN_KIND:
             try:
                 head = decoder.decode(frame)
-            except msgspec.DecodeError:
+            except (ValueError, RecursionError):
                 return routed.reason
             if head.kind == "sync" and EARLIEST_US <= head.time_us <= latest_us:
                 return "deletes", head.time_us

@@ -72,6 +72,8 @@ class HostFault(StrEnum):
     """The host served less than its share of the network's usual rate."""
     GAP = "gap"
     """The host did not serve a span of time, and another one was tried for it."""
+    UNEXPECTED = "unexpected"
+    """The host did what the ingester was not made for; its log has the traceback."""
 
 
 class Anomaly(StrEnum):
@@ -81,13 +83,21 @@ class Anomaly(StrEnum):
     NUL_IN_TEXT = "nul_in_text"
 
 
+# A longer one takes seconds, and a hundred times its size.
+_LONGEST_DIAGNOSED = 1_000_000
+
+
 def diagnose_syntax(frame: bytes) -> RejectReason:
     """Why `frame`, which a JSON parser refused, is not JSON that can be stored.
 
-    An escaped half of a surrogate pair is grammatical JSON, but no Unicode text (RFC 8259 §8.2).
+    An escaped half of a surrogate pair is grammatical JSON, but no Unicode text (RFC 8259 §8.2). In a very long frame it is
+    not looked for.
     """
     try:
-        decoded = json.loads(frame.decode("utf-8"))
+        text = frame.decode("utf-8")
+        if len(text) > _LONGEST_DIAGNOSED:
+            return RejectReason.NOT_JSON
+        decoded = json.loads(text)
     except UnicodeDecodeError:
         return RejectReason.NOT_UTF8
     except (ValueError, RecursionError):

@@ -32,6 +32,8 @@ class Dictionary:
         try:
             self.prepared = zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
             self.id = int(self.prepared.dict_id())
+            # Only this reads what follows the number.
+            zstandard.ZstdDecompressor(dict_data=self.prepared)
         except zstandard.ZstdError as error:
             raise ValueError(f"not a zstd dictionary: {error}") from error
         if self.id == 0:
@@ -58,17 +60,12 @@ class Inflater:
             header = zstandard.get_frame_parameters(message)
             if header.dict_id not in (0, self._dictionary_id):
                 raise self._error(f"dictionary {header.dict_id}, not {self._dictionary_id}")
-            if header.content_size == zstandard.CONTENTSIZE_UNKNOWN:
-                frame = self._decompressor.stream_reader(message).read(self._limit_bytes + 1)
-            elif header.content_size <= self._limit_bytes:
-                frame = self._decompressor.decompress(message)
-            else:
+            if header.content_size != zstandard.CONTENTSIZE_UNKNOWN and header.content_size > self._limit_bytes:
                 raise self._error(f"it announces {header.content_size} bytes")
+            # Not by a stream: that gives what it has where the message is cut off.
+            return self._decompressor.decompress(message, max_output_size=self._limit_bytes)
         except zstandard.ZstdError as error:
             raise self._error(str(error)) from error
-        if len(frame) > self._limit_bytes:
-            raise self._error(f"more than {self._limit_bytes} bytes")
-        return bytes(frame)
 
     def _error(self, what: str) -> HostError:
         return HostError(HostFault.BAD_COMPRESSION, f"{self._host} sent a frame that does not decompress: {what}")

@@ -57,6 +57,8 @@ class Flusher:
         self._unsure = False
         self._room_checked = 0.0
         self.writer = uuid.uuid4().hex
+        # Numbers alone do not tell one's own flush from that of another ingester which began anew meanwhile.
+        self._continues_writer = ""
 
     def resume(self) -> str:
         """Continue from Redis, from the lake, or from the start, whichever is the furthest that is safe.
@@ -71,7 +73,7 @@ class Flusher:
                 "`bluelake drain`, which rebuilds it from the lake"
             )
         watermark = read_watermark(self._settings.watermark_path)
-        self.continues = state.flush
+        self.continues, self._continues_writer = state.flush, state.writer
         # Numbers up to `offered` may already stand for other events in the lake.
         self.number = max(state.flush, watermark.offered) + 1
         self._unsure = False
@@ -120,8 +122,11 @@ class Flusher:
         """The time now, microseconds since 1970; it goes on when the machine's clock is set back."""
         return max(now_us(), _STARTED_US + int((time.monotonic() - _STARTED_MONOTONIC) * 1e6))
 
-    async def flush(self, pending: Pending, host: str) -> None:
+    async def flush(self, pending: Pending, host: str, asked_us: int) -> None:
         """Write `pending`, waiting as long as there is no room or no Redis.
+
+        `asked_us`: where the connection to `host` began. What it repeats of what was flushed before does not move the cursor
+        back, or a host that ends every connection early would be asked for more each time.
 
         Raises FlushConflictError if Redis has moved on, BufferUnavailableError if it stays away while stopping.
         """
@@ -129,7 +134,9 @@ class Flusher:
             cursors = dict(self.cursors)
             if (cursor := pending.cursor()) is not None:
                 # Nothing has been followed beyond now, whatever the host's clock says.
-                cursors[host] = Cursor(min(cursor.time_us, self.clock_us()), cursor.seq)
+                moved = Cursor(min(cursor.time_us, self.clock_us()), cursor.seq)
+                if host not in cursors or not asked_us <= moved.time_us < cursors[host].time_us:
+                    cursors[host] = moved
             delay = FIRST_RETRY_SECONDS
             while True:
                 try:
@@ -160,7 +167,9 @@ class Flusher:
         started = time.perf_counter()
         chunks = pending.chunks(self._encoder, self._settings.flush_events)
         try:
-            self._buffer.append(self.continues, self.number, host, chunks, cursors, now_us(), self.writer)
+            self._buffer.append(
+                self.continues, self.number, host, chunks, cursors, now_us(), self.writer, self._continues_writer
+            )
             crash_point("after-flush-before-answer")
         except FlushConflictError as error:
             # After a time-out nobody knows whether the flush was written; its number and writer tell.
@@ -195,7 +204,7 @@ class Flusher:
         self.cursors = cursors
         self.is_stuck = False
         self._metrics.gauge("bluelake_ingest_paused").set(0)
-        self.continues, self.number = self.number, self.number + 1
+        self.continues, self.number, self._continues_writer = self.number, self.number + 1, self.writer
         self._unsure = False
         for queue, frames in pending.frames.items():
             self._metrics.counter("bluelake_ingest_events_total").labels(queue).inc(len(frames))

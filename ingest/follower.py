@@ -10,6 +10,7 @@ from typing import Any
 
 from buffer.errors import BufferError
 from core.clock import to_datetime
+from core.errors import BluelakeError
 from core.metrics import Metrics
 from core.reasons import HostFault
 from core.settings import Settings
@@ -35,7 +36,7 @@ WATCH_SECONDS = 0.1
 # The event that has a cursor's number is no later than its time by more than this.
 NUMBERED_US = 3_000_000
 # A host that has sent so many frames of which none is an event may be none.
-MANY_REJECTS = 100
+MANY_OTHERS = 100
 # A host is judged by a window only if the reader was held up for less than this share of it.
 BLOCKED_SHARE = 0.1
 
@@ -77,6 +78,13 @@ class Follower:
                 stay = self._heed(url, error)
                 if stay or error.fault in (HostFault.GAP, HostFault.SLOW):
                     delay = FIRST_RETRY_SECONDS / 2
+            except BluelakeError:
+                raise
+            except Exception as error:
+                # No host can end the ingester. Nothing that it sent after what could not be handled has moved the cursor.
+                log.exception("%s did something unexpected", host_name(url))
+                self.trouble = f"{host_name(url)} did something unexpected: {error!r}"
+                self._heed(url, HostError(HostFault.UNEXPECTED, self.trouble))
             finally:
                 self._hosts.release(url)
             delay = FIRST_RETRY_SECONDS if self.received > before else min(delay * 2, LAST_RETRY_SECONDS)
@@ -141,6 +149,7 @@ class Follower:
                 self._hosts.wires[host] = wire.name
             log.info("connected to %s (%s), from %s", host, wire.name, to_datetime(position.time_us).isoformat())
             session = self._session(url, wire, dictionary, skip)
+            session.asked_us = position.time_us
             if position.seq is not None:
                 session.first_by_us = self._flusher.cursors[host].time_us + NUMBERED_US
             try:
@@ -274,14 +283,14 @@ class Junk:
     """For how long a host has sent many frames of which none is an event."""
 
     def __init__(self, now: float) -> None:
-        self._since, self._events, self._rejected = now, 0, 0
+        self._since, self._events, self._others = now, 0, 0
 
     def lasts(self, now: float, session: Session) -> float:
         """Seconds at `now` (monotonic) since the last event of `session`, 0 while few other frames have come since."""
-        events = session.received - session.rejected
+        events, others = session.received - session.rejected, session.rejected + session.notices
         if events > self._events:
-            self._since, self._events, self._rejected = now, events, session.rejected
-        return now - self._since if session.rejected - self._rejected >= MANY_REJECTS else 0.0
+            self._since, self._events, self._others = now, events, others
+        return now - self._since if others - self._others >= MANY_OTHERS else 0.0
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

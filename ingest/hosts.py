@@ -155,7 +155,8 @@ class Hosts:
             return Cursor(self._flusher.start_us())
         failover_us = newest_us - int(self._settings.failover_rewind_seconds * 1e6)
         if self.distrust is not None and self.distrust.url != url:
-            return Cursor(self.distrust.from_us - int(self._settings.failover_rewind_seconds * 1e6))
+            from_us = min(self.distrust.from_us, newest_us)
+            return Cursor(from_us - int(self._settings.failover_rewind_seconds * 1e6))
         own = self._flusher.cursors.get(host)
         if own is None or own.time_us < failover_us:
             return Cursor(failover_us)

@@ -78,7 +78,8 @@ async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
         raise _refusal(host, error.response) from error
     except NegotiationError as error:
         raise HostError(HostFault.WRONG_SUBPROTOCOL, f"{host} speaks another subprotocol: {error}") from error
-    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+    except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError, LookupError) as error:
+        # The last two come of headers, and of addresses in redirects, that are none.
         raise HostError(HostFault.UNREACHABLE, f"{host} cannot be reached: {error}") from error
     assert isinstance(connection, FrameStream)
     try:
@@ -92,14 +93,15 @@ async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
 def _refusal(host: str, response: Response) -> HostError:
     """What an HTTP answer in place of a websocket means."""
     status, name, message = response.status_code, "", ""
-    with contextlib.suppress(msgspec.DecodeError, RecursionError):
+    with contextlib.suppress(ValueError, RecursionError):
         body = msgspec.json.decode(bytes(response.body or b""), type=dict[str, object])
         name, message = str(body.get("error", "")), str(body.get("message", ""))[:200]
     fault = HostFault.UNAVAILABLE if status >= 500 or status == 429 else HostFault.REFUSED
     if status == 400:
         fault = _FAULT_OF_ERROR.get(name, fault)
     retry_after = 0.0
-    if fault is HostFault.UNAVAILABLE and (seconds := response.headers.get("Retry-After", "")).isdecimal():
+    seconds = next(iter(response.headers.get_all("Retry-After")), "")
+    if fault is HostFault.UNAVAILABLE and seconds.isdecimal():
         retry_after = min(float(seconds), LONGEST_RETRY_AFTER_SECONDS)
     told = f": {name} {message}".rstrip() if name else ""
     return HostError(fault, f"{host} refused with HTTP {status}{told}", status=status, retry_after_seconds=retry_after)

@@ -18,7 +18,7 @@ from ingest.compression import Inflater
 from ingest.continuity import Continuity, Hole
 from ingest.errors import HostError
 from ingest.flusher import Flusher
-from ingest.frames import Notice, Rejected, Routed, Wire
+from ingest.frames import Notice, Rejected, Wire
 from ingest.pending import Pending, reject_notice
 from ingest.receive import FrameStream
 from ingest.skip import Skip
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 # A time that is further ahead of those around it says nothing of where the stream has come to.
 ODD_US = 1_000_000
+_TOO_LARGE = Rejected(RejectReason.TOO_LARGE)
 
 # Tells the bounds of the gap that a hole is, or None where others fill it; raises HostError to leave the host for it.
 Judge = Callable[[Hole], Awaitable[tuple[int, int] | None]]
@@ -38,11 +39,11 @@ class Session:
     One flush is under way at a time. The reader goes on meanwhile, and waits as soon as the next flush is due too: that is
     the back-pressure, which the socket passes on to the host.
 
-    `received`: events and rejects so far, `rejected`: rejects alone.
-    `doubt`: the hole at which it waits, if any. `waiting_since`: since when the reader
-    has waited for the host (monotonic seconds), None while it works. `blocked_seconds`: how long it has waited for flushes.
-    `first_by_us`: the latest time that its first event may have, None for any. `doubtful_from_us`: from when on the host may
-    have left events out, if it may.
+    `received`: events and rejects so far, `rejected`: rejects alone, `notices`: what the host said beside. `doubt`: the hole at
+    which it waits, if any. `waiting_since`: since when the reader has waited for the host (monotonic seconds), None while it
+    works. `blocked_seconds`: how long it has waited for flushes. `asked_us`: where it was asked to begin, microseconds since
+    1970. `first_by_us`: the latest time that its first event may have, None for any. `doubtful_from_us`: from when on the host
+    may have left events out, if it may.
     """
 
     def __init__(
@@ -73,10 +74,11 @@ class Session:
         self._is_broken = False
         self._left: HostError | None = None
         self._skip = skip
-        self.received = self.rejected = 0
+        self.received = self.rejected = self.notices = 0
         self.doubt: Hole | None = None
         self.waiting_since: float | None = None
         self.blocked_seconds = 0.0
+        self.asked_us = 0
         self.first_by_us: int | None = None
         self.doubtful_from_us: int | None = None
         self._move_latest()
@@ -111,6 +113,7 @@ class Session:
                 self.waiting_since = time.monotonic()
                 self._unplaced = iter(await stream.take())
                 self.waiting_since = None
+                self._move_latest()
                 while not self.is_past_skip and self._place():
                     if self._continuity.hole is not None:
                         await self._pass(self._continuity.hole)
@@ -129,8 +132,8 @@ class Session:
         try:
             for message in self._unplaced:
                 frame = message if inflater is None else inflater.inflate(message)
-                routed = route(frame)
-                if type(routed) is not tuple or len(frame) > largest:
+                routed = route(frame) if len(frame) <= largest else _TOO_LARGE
+                if not isinstance(routed, tuple):
                     if self._set_aside(frame, routed) >= flush_events:
                         return True
                     continue
@@ -152,7 +155,7 @@ class Session:
                 if add(queue, frame, time_us, seq) >= flush_events:
                     return True
             return False
-        except HostError:
+        except Exception:
             self._is_broken = True
             raise
         finally:
@@ -212,6 +215,7 @@ class Session:
         started = time.monotonic()
         await self.start_flush()
         self.blocked_seconds += time.monotonic() - started
+        self._move_latest()
 
     async def start_flush(self) -> None:
         """Begin a flush of what is pending, after the one that is under way. Raises what that one raised."""
@@ -221,7 +225,7 @@ class Session:
         self._note_skipped()
         pending, self._pending = self._pending, Pending(self._pending)
         self._flusher.clocks.note(self._host, *pending.busiest())
-        self._flush_task = asyncio.create_task(self._flusher.flush(pending, self._host))
+        self._flush_task = asyncio.create_task(self._flusher.flush(pending, self._host, self.asked_us))
 
     def _note_skipped(self) -> None:
         """Note the gap once the stream has gone on. Nothing is placed then: the host leaves out other large frames too."""
@@ -267,7 +271,7 @@ class Session:
         self._pending.add_notice("gaps", notice, from_us)
         self._metrics.counter("bluelake_ingest_gaps_total").labels(cause.value).inc()
 
-    def _set_aside(self, frame: bytes, routed: Routed | Rejected | Notice) -> int:
+    def _set_aside(self, frame: bytes, routed: Rejected | Notice) -> int:
         """What is no event: keep it, or heed it. Returns as `Pending.add`. Raises HostError for a host's own error."""
         if isinstance(routed, Notice):
             log.warning("%s says %s: %s", self._host, routed.name, routed.message)
@@ -275,10 +279,10 @@ class Session:
                 raise HostError(HostFault.ERROR_FRAME, f"{self._host} ended the stream: {routed.name} {routed.message}")
             if routed.name == "OutdatedCursor":
                 self._continuity.is_outdated = True
+            self.notices += 1
             return 0
-        reason = routed.reason if isinstance(routed, Rejected) else RejectReason.TOO_LARGE
-        self._metrics.counter("bluelake_ingest_rejects_total").labels(reason.value).inc()
+        self._metrics.counter("bluelake_ingest_rejects_total").labels(routed.reason.value).inc()
         received_us = now_us()
         self.received += 1
         self.rejected += 1
-        return self._pending.add_notice("rejects", reject_notice(frame, reason, received_us), received_us)
+        return self._pending.add_notice("rejects", reject_notice(frame, routed.reason, received_us), received_us)

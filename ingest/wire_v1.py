@@ -4,6 +4,7 @@ Only kind, time, operation and collection are decoded; the rest is checked for J
 is described at https://github.com/bluesky-social/jetstream.
 """
 
+from collections.abc import Callable
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -15,6 +16,9 @@ from ingest.frames import EARLIEST_US, QUEUE_OF_COLLECTION, WANTED_COLLECTIONS, 
 
 PATH = "/subscribe"
 OPERATIONS = ("create", "update", "delete")
+ABSENT = msgspec.Raw()
+# What msgspec raises for bytes that it refuses: bytes that are no UTF-8 are none of its own errors.
+UNDECODABLE = (ValueError, RecursionError)
 
 
 class _Commit(msgspec.Struct, gc=False):
@@ -26,6 +30,21 @@ class _Frame(msgspec.Struct, gc=False):
     kind: Literal["commit", "identity", "account"]
     time_us: int
     commit: _Commit | None = None
+
+
+class _Shape(msgspec.Struct, gc=False):
+    """What tells why a frame is no event; the rest of it is not built, however much there is."""
+
+    kind: msgspec.Raw = ABSENT
+    time_us: msgspec.Raw = ABSENT
+    commit: msgspec.Raw = ABSENT
+
+
+class _CommitShape(msgspec.Struct, gc=False):
+    """The same of a commit."""
+
+    operation: msgspec.Raw = ABSENT
+    collection: msgspec.Raw = ABSENT
 
 
 class WireV1:
@@ -50,7 +69,7 @@ class WireV1:
         """The queue of `frame` and its time, or why it is none's."""
         try:
             head = self._decode(frame)
-        except (msgspec.DecodeError, RecursionError):
+        except UNDECODABLE:
             return Rejected(diagnose(frame))
         time_us = head.time_us
         if not EARLIEST_US <= time_us <= self.latest_us:
@@ -76,35 +95,58 @@ def asking(url: str, query: list[tuple[str, str]]) -> str:
 
 def diagnose(frame: bytes) -> RejectReason:
     """Why `frame` does not have the shape of an event."""
-    decoded = decoded_object(frame)
-    if isinstance(decoded, RejectReason):
-        return decoded
-    kind, time_us = decoded.get("kind"), decoded.get("time_us")
+    return diagnosed(frame, _diagnose)
+
+
+def diagnosed(frame: bytes, diagnose_object: Callable[[bytes], RejectReason]) -> RejectReason:
+    """What `diagnose_object` says of the JSON object in `frame`, or why there is none."""
+    try:
+        # Encoding, syntax and depth come first, whatever the shape is.
+        frame.decode("utf-8")
+        msgspec.json.decode(frame, type=msgspec.Raw)
+        return diagnose_object(frame)
+    except RecursionError:
+        return RejectReason.TOO_DEEP
+    except msgspec.ValidationError:
+        return RejectReason.WRONG_TYPE
+    except ValueError:
+        return diagnose_syntax(frame)
+
+
+def _diagnose(frame: bytes) -> RejectReason:
+    shape = msgspec.json.decode(frame, type=_Shape)
+    kind, time_us = value(shape.kind), value(shape.time_us)
     if kind is None or time_us is None:
         return RejectReason.MISSING_FIELD
     if not isinstance(kind, str) or type(time_us) is not int:
         return RejectReason.WRONG_TYPE
     if kind not in ("commit", "identity", "account"):
         return RejectReason.UNKNOWN_KIND
-    return diagnose_commit(decoded.get("commit"))
+    return diagnose_commit(shape.commit)
 
 
-def decoded_object(frame: bytes) -> dict[str, object] | RejectReason:
-    """The JSON object in `frame`, or why there is none."""
-    try:
-        decoded = msgspec.json.decode(frame)
-    except RecursionError:
-        return RejectReason.TOO_DEEP
-    except msgspec.DecodeError:
-        return diagnose_syntax(frame)
-    return decoded if isinstance(decoded, dict) else RejectReason.WRONG_TYPE
+def value(raw: msgspec.Raw) -> object:
+    """The JSON value in `raw`, None where there is none; an object or an array as it is."""
+    if not raw:
+        return None
+    return raw if _opens(raw) in (b"{", b"[") else msgspec.json.decode(raw)
 
 
-def diagnose_commit(commit: object) -> RejectReason:
-    """Why `commit`, which names operation and collection, was refused."""
-    if not isinstance(commit, dict):
+def is_object(raw: msgspec.Raw) -> bool:
+    """Whether the JSON value in `raw` is an object."""
+    return _opens(raw) == b"{"
+
+
+def _opens(raw: msgspec.Raw) -> bytes:
+    return bytes(memoryview(raw)[:1])
+
+
+def diagnose_commit(commit: msgspec.Raw) -> RejectReason:
+    """Why the JSON value `commit`, which names operation and collection, was refused."""
+    if not is_object(commit):
         return RejectReason.WRONG_TYPE
-    operation, collection = commit.get("operation"), commit.get("collection")
+    shape = msgspec.json.decode(commit, type=_CommitShape)
+    operation, collection = value(shape.operation), value(shape.collection)
     if operation is None or collection is None:
         return RejectReason.MISSING_FIELD
     if not isinstance(operation, str) or not isinstance(collection, str):

@@ -24,7 +24,7 @@ from ingest.frames import (
     WireName,
     out_of_time,
 )
-from ingest.wire_v1 import asking, decoded_object, diagnose_commit
+from ingest.wire_v1 import ABSENT, UNDECODABLE, asking, diagnose_commit, diagnosed, is_object, value
 
 LEXICON = "network.bsky.jetstream.subscribeEvents"
 PATH = f"/xrpc/{LEXICON}"
@@ -37,7 +37,6 @@ _COMMIT = f"{LEXICON}#commit"
 # 2026-07-04T12:00:00.000000Z
 _TIME_LENGTH = 27
 _SECONDS_LENGTH = 19
-_ABSENT = msgspec.Raw()
 
 
 class _Sync(msgspec.Struct, gc=False):
@@ -49,16 +48,16 @@ class _Payload(msgspec.Struct, gc=False):
 
     kind: str = msgspec.field(name="$type")
     seq: int = -1
-    did: msgspec.Raw = _ABSENT
+    did: msgspec.Raw = ABSENT
     time: str = ""
-    rev: msgspec.Raw = _ABSENT
+    rev: msgspec.Raw = ABSENT
     operation: Literal["create", "update", "delete"] | None = None
     collection: str = ""
-    rkey: msgspec.Raw = _ABSENT
-    record: msgspec.Raw = _ABSENT
-    cid: msgspec.Raw = _ABSENT
-    identity: msgspec.Raw = _ABSENT
-    account: msgspec.Raw = _ABSENT
+    rkey: msgspec.Raw = ABSENT
+    record: msgspec.Raw = ABSENT
+    cid: msgspec.Raw = ABSENT
+    identity: msgspec.Raw = ABSENT
+    account: msgspec.Raw = ABSENT
     sync: _Sync | None = None
     name: str = ""
     message: str = ""
@@ -69,6 +68,24 @@ class _Envelope(msgspec.Struct, gc=False):
     payload: _Payload | None = None
     error: str = ""
     message: str = ""
+
+
+class _Shape(msgspec.Struct, gc=False):
+    """What tells why a frame is neither; the rest of it is not built, however much there is."""
+
+    kind: msgspec.Raw = msgspec.field(name="$type", default=ABSENT)
+    payload: msgspec.Raw = ABSENT
+
+
+class _PayloadShape(msgspec.Struct, gc=False):
+    """The same of what is in an envelope."""
+
+    kind: msgspec.Raw = msgspec.field(name="$type", default=ABSENT)
+    sync: msgspec.Raw = ABSENT
+
+
+class _SyncShape(msgspec.Struct, gc=False):
+    rev: msgspec.Raw = ABSENT
 
 
 class WireV2:
@@ -95,7 +112,7 @@ class WireV2:
         """The queue of `frame`'s event, it in the v1 shape, its time and sequence number; or what else the frame is."""
         try:
             envelope = self._decode(frame)
-        except (msgspec.DecodeError, RecursionError):
+        except UNDECODABLE:
             return Rejected(diagnose(frame))
         payload = envelope.payload
         if payload is None or envelope.kind == "error":
@@ -186,20 +203,22 @@ def _route_other(payload: _Payload, time_us: int) -> Routed | Rejected | Notice:
 
 def diagnose(frame: bytes) -> RejectReason:
     """Why `frame` is neither an event in its envelope nor an error frame."""
-    decoded = decoded_object(frame)
-    if isinstance(decoded, RejectReason):
-        return decoded
-    kind, payload = decoded.get("$type"), decoded.get("payload")
+    return diagnosed(frame, _diagnose)
+
+
+def _diagnose(frame: bytes) -> RejectReason:
+    shape = msgspec.json.decode(frame, type=_Shape)
+    kind, payload = value(shape.kind), value(shape.payload)
     if kind is None or (kind == "message" and payload is None):
         return RejectReason.MISSING_FIELD
-    if not isinstance(kind, str) or not isinstance(payload, dict):
+    if not isinstance(kind, str) or not is_object(shape.payload):
         return RejectReason.WRONG_TYPE
     if kind not in ("message", "error"):
         return RejectReason.UNKNOWN_KIND
-    inner = payload.get("$type")
-    sync = payload.get("sync")
-    if inner is None or (isinstance(sync, dict) and "rev" not in sync):
+    inner = msgspec.json.decode(shape.payload, type=_PayloadShape)
+    kind = value(inner.kind)
+    if kind is None or (is_object(inner.sync) and not msgspec.json.decode(inner.sync, type=_SyncShape).rev):
         return RejectReason.MISSING_FIELD
-    if not isinstance(inner, str):
+    if not isinstance(kind, str):
         return RejectReason.WRONG_TYPE
-    return diagnose_commit(payload) if KINDS.get(inner) == "commit" else RejectReason.WRONG_TYPE
+    return diagnose_commit(shape.payload) if KINDS.get(kind) == "commit" else RejectReason.WRONG_TYPE

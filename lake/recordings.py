@@ -183,7 +183,7 @@ def _lines(file: BinaryIO, path: Path, max_frame_bytes: int) -> Iterator[bytes]:
 def _place_gap(line: bytes) -> tuple[str, int] | RejectReason:
     try:
         return GAPS.name, msgspec.json.decode(line, type=_GapNotice).from_us
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return RejectReason.WRONG_TYPE
 
 
@@ -191,7 +191,7 @@ def _place_reject(line: bytes, place: Place, now_us: int) -> tuple[bytes, "tuple
     """A frame that the ingester could not place: it is asked again."""
     try:
         notice = msgspec.json.decode(line, type=Notice)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return line, RejectReason.WRONG_TYPE, now_us
     placed = place(notice.raw)
     return notice.raw, placed, notice.received_us

@@ -1,14 +1,17 @@
--- Append one flush to every queue at once, if Redis stands at the flush that it continues.
+-- Append one flush to every queue at once, if Redis stands at the flush that it continues, of the writer that is meant.
 -- KEYS: metadata, flushes, then the stream of each chunk.
 -- ARGV: number continued (0: none), new number, cursors, counts, sizes, totals, now in microseconds, host,
---       writer, then for each chunk n, first_us, last_us, z.
+--       writer, writer continued (*: any), then for each chunk n, first_us, last_us, z.
 -- Returns the number found on a mismatch, else false.
 local found = redis.call('HGET', KEYS[1], 'flush')
 if tonumber(found or '0') ~= tonumber(ARGV[1]) then
   return found or '0'
 end
+if ARGV[10] ~= '*' and (redis.call('HGET', KEYS[1], 'writer') or '') ~= ARGV[10] then
+  return found or '0'
+end
 local flush, host = ARGV[2], ARGV[8]
-local argument = 10
+local argument = 11
 for i = 3, #KEYS do
   redis.call('XADD', KEYS[i], flush .. '-' .. (i - 2),
     'n', ARGV[argument], 'first_us', ARGV[argument + 1], 'last_us', ARGV[argument + 2],

@@ -61,6 +61,15 @@ def test_a_flush_that_continues_another_number_writes_nothing(buffer: Buffer, co
     assert buffer.depth()["likes"].events == 1
 
 
+def test_a_flush_that_continues_another_writers_writes_nothing(buffer: Buffer) -> None:
+    append(buffer, 1, chunk("likes", b"a"))
+    with pytest.raises(FlushConflictError):
+        buffer.append(1, 2, "host", [chunk("likes", b"b")], CURSORS, 7, "other", "other")
+    assert buffer.state().flush == 1
+    buffer.append(1, 2, "host", [chunk("likes", b"b")], CURSORS, 7, "other", "writer")
+    assert (buffer.state().flush, buffer.state().writer) == (2, "other")
+
+
 def test_an_emptied_redis_is_noticed(buffer: Buffer, redis_server: RedisServer) -> None:
     append(buffer, 1, chunk("likes", b"a"))
     with redis.Redis(port=redis_server.port) as client:

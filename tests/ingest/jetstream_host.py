@@ -4,7 +4,7 @@ import asyncio
 import http
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,8 @@ class JetstreamHost:
     `clock_us`: what its clock is ahead by. `first_seq`: the sequence number of its first frame; others follow in steps of 3.
     `floor_us`: it serves nothing older. `withheld`: spans of (base) time that it never serves. `silent`: it sends nothing.
     `heeds_largest`: it leaves out what is larger than was asked for.
-    `refusal`: HTTP status, body and headers in place of a handshake. `dictionary`: what it compresses with.
+    `refusal`: HTTP status, body and headers in place of a handshake.
+    `spoil`: makes that answer an odd one. `dictionary`: what it compresses with.
     """
 
     def __init__(self, *wires: str) -> None:
@@ -44,6 +45,7 @@ class JetstreamHost:
         self.silent = False
         self.heeds_largest = True
         self.refusal: tuple[int, str, Mapping[str, str]] | None = None
+        self.spoil: Callable[[Response], None] | None = None
         self.subprotocol: str | None = "xrpc.v1.json"
         self.dictionary: zstandard.ZstdCompressionDict | None = None
         self.offered: bytes | None = None
@@ -93,7 +95,10 @@ class JetstreamHost:
         self.cursors.append(cursor)
         if self.refusal is not None:
             status, body, headers = self.refusal
-            return self._refuse(connection, status, body, headers)
+            response = self._refuse(connection, status, body, headers)
+            if self.spoil is not None:
+                self.spoil(response)
+            return response
         if spoken == "v2" and cursor is not None and cursor < 10**15 and cursor < self._floor_seq():
             return self._refuse(connection, 400, '{"error":"CursorTooOld","message":"gone"}')
         asked = query.get("zstdDictionary")

@@ -148,7 +148,7 @@ def test_a_frame_that_inflates_beyond_the_limit_is_refused_and_kept_plain(buffer
                 await host.give(*frames(0, 100), bomb, *frames(100, 100))
                 await until(lambda: set(rkeys(buffer)) == set(expected(0, 200)))
                 assert run.metric("bluelake_ingest_host_faults_total", reason="bad_compression") == 1
-                await until(lambda: [notice["reason"] for notice in notices(buffer, "rejects")] == ["missing_field"])
+                await until(lambda: [notice["reason"] for notice in notices(buffer, "rejects")] == ["too_large"])
 
     asyncio.run(scenario())
 
