@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
-import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from core.clock import to_datetime
 from core.settings import Settings
+from lake.accounts import Accounts
 from lake.duck import connect
 from lake.errors import LakeError
 from lake.folding import Folding
-from lake.relations import scan, sql_template
+from lake.relations import scan
 from lake.search_scan import Post, Scan, Snapshot
 from lake.search_terms import SearchQuery
 from lake.store import DataFile, Store
-from lake.tables import ACCOUNTS, BATCHES
+from lake.tables import BATCHES
 
 PAGE_SIZE = 50
 ROW_CAP = 1_000
@@ -47,30 +47,13 @@ class SearchPage:
     has_next: bool
 
 
-class _Accounts:
-    """The newest handle and status of every account, kept up from one snapshot to the next by its new files."""
+class _Opened:
+    """What searches share once the first one has come."""
 
-    def __init__(self) -> None:
-        self._seen: frozenset[str] = frozenset()
-        self._files: tuple[DataFile, ...] | None = None
-        self.latest: pa.Table | None = None
-        self.hidden: pa.Table | None = None
-
-    def refresh(self, connection: duckdb.DuckDBPyConnection, files: tuple[DataFile, ...]) -> None:
-        """Take in the files that are new. A file that was rewritten says what it said before."""
-        if files is self._files:
-            return
-        known = f"(SELECT did, kind, handle, active, (event_at, seq) AS newest FROM {scan(ACCOUNTS, [])})"
-        if self.latest is not None:
-            connection.register("accounts_known", self.latest)
-            known = "accounts_known"
-        added = scan(ACCOUNTS, [file for file in files if file.path not in self._seen])
-        statement = sql_template("search_accounts").format(known=known, added=added)
-        self.latest = connection.execute(statement).to_arrow_table()
-        connection.register("accounts_latest", self.latest)
-        hidden = "SELECT did FROM accounts_latest WHERE kind = 'account' AND NOT active"
-        self.hidden = connection.execute(hidden).to_arrow_table()
-        self._seen, self._files = frozenset(file.path for file in files), files
+    def __init__(self, settings: Settings) -> None:
+        self.connection = connect(settings, memory_mb=settings.web_duckdb_memory_mb)
+        self.folding = Folding(self.connection)
+        self.accounts = Accounts(self.connection)
 
 
 class Searcher:
@@ -81,9 +64,7 @@ class Searcher:
         self._store = store
         self._settings = settings
         self._lock = threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._folding: Folding | None = None
-        self._accounts = _Accounts()
+        self._opened: _Opened | None = None
         self._data_through: tuple[tuple[DataFile, ...], datetime | None] | None = None
 
     def search(
@@ -135,20 +116,15 @@ class Searcher:
         cursor = None
         try:
             with self._lock:
-                if self._connection is None:
-                    self._connection = connect(self._settings, memory_mb=self._settings.web_duckdb_memory_mb)
-                    self._folding = Folding(self._connection)
+                opened = self._opened = self._opened or _Opened(self._settings)
                 # Tables that a drain commits later are read later: no post is seen without what it commits with it.
                 names = ("batches", "posts", "deletes", "accounts")
                 snapshot = Snapshot({name: self._store.files(name) for name in names})
-                self._accounts.refresh(self._connection, snapshot.files("accounts"))
-                data_through = self._newest_event(snapshot)
-                cursor = self._connection.cursor()
-                cursor.register("accounts_latest", self._accounts.latest)
-                cursor.register("accounts_hidden", self._accounts.hidden)
-                assert self._folding is not None
+                opened.accounts.refresh(snapshot.files("accounts"))
+                data_through = self._newest_event(opened.connection, snapshot)
+                cursor = opened.connection.cursor()
             margin_us = int(self._settings.dedupe_margin_seconds * 1e6)
-            yield Scan(cursor, snapshot, query, self._folding, data_through, margin_us)
+            yield Scan(cursor, snapshot, query, opened.folding, data_through, margin_us)
         except (duckdb.Error, DeltaError, OSError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise SearchUnavailableError(f"the lake at {self._store.root} cannot be read now: {reason}") from error
@@ -156,14 +132,13 @@ class Searcher:
             if cursor is not None:
                 cursor.close()
 
-    def _newest_event(self, snapshot: Snapshot) -> datetime | None:
+    def _newest_event(self, connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> datetime | None:
         """The time of the newest event of the newest batches; without a batch, the bound of the newest post."""
         batches = snapshot.files("batches")
         if self._data_through is not None and self._data_through[0] is batches and batches:
             return self._data_through[1]
-        assert self._connection is not None
         newest = sorted(batches, key=lambda file: file.last_us)[-_NEWEST_BATCHES:]
-        row = self._connection.execute(f"SELECT epoch_us(max(newest_event_at)) FROM {scan(BATCHES, newest)}").fetchone()
+        row = connection.execute(f"SELECT epoch_us(max(newest_event_at)) FROM {scan(BATCHES, newest)}").fetchone()
         event_us = row[0] if row else None
         if event_us is None:
             event_us = max((file.last_us for file in snapshot.files("posts")), default=None)

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from core.clock import to_datetime, to_us
+from lake.accounts import HIDDEN
 from lake.folding import Folding
 from lake.relations import BEGINNING_US, END_US, between, current_rows, scan, sql_template
 from lake.search_terms import SearchQuery, Terms
@@ -22,10 +23,15 @@ HOUR_US = 3_600_000_000
 # A group of hours is closed once it has this many posts; each group takes twice as many as the one before.
 FIRST_GROUP_ROWS = 150_000
 LARGEST_GROUP_ROWS = 5_000_000
+# So many matches are looked up even where more are wanted: a page far back must not fill the disk.
+MOST_MATCHES = 500_000
 _STREAM_ROWS = 5_000
 # The columns of lake/sql/search_matches.sql.
 _MATCHED = ("did", "rkey", "rev", "operation", "event_at", "created_at", "text", "langs", "hashtags")
-_SIEVED = pa.schema([POSTS.schema.field(name) for name in _MATCHED])
+# Texts of one batch may be more than 2 GB, where many are as long as a frame may be.
+_SIEVED = pa.schema([POSTS.schema.field(name) for name in _MATCHED]).set(
+    _MATCHED.index("text"), pa.field("text", pa.large_string())
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Scan:
         self._terms = Terms(query, self._did, folding)
 
     def groups(self, wanted: int, *, growing: bool = True) -> Iterator[int]:
-        """How many posts each group of hours contributes, newest first, looked at once there may be `wanted` in all.
+        """How many posts each group of hours contributes, newest first, looked at once there may be `wanted` in all, or many.
 
         `growing`: False keeps all groups as small as the first, for who takes every row of each.
         """
@@ -107,7 +113,7 @@ class Scan:
                 rows=self._rows(span), own=_own_rows(span), condition=self._terms.condition
             )
             matches += self._create("matches", statement, append=matches > 0)
-            if matches >= wanted:
+            if matches >= min(wanted, MOST_MATCHES):
                 found = self._look_up(span.start_us, end_us)
                 wanted, matches, end_us = wanted - found, 0, span.start_us
                 yield found
@@ -116,7 +122,7 @@ class Scan:
 
     def _rows(self, span: _Span) -> str:
         """A relation of the rows of a span that can match, and perhaps others. It can be read once."""
-        if self._terms.sieve is None:
+        if not self._terms.sieve:
             return scan(POSTS, span.files)
         self._cursor.register("sieved", sieve(span.files, _SIEVED, self._terms.sieve))
         return "sieved"
@@ -130,7 +136,7 @@ class Scan:
             end_us,
             self._margin_us,
             candidates="matches",
-            hidden="accounts_hidden",
+            hidden=HIDDEN,
             edited=False,
         )
         statement = sql_template("search_found").format(current=current, within=_within(start_us, end_us))
@@ -194,7 +200,7 @@ class Scan:
                 query.end_us,
                 self._margin_us,
                 candidates=scan(POSTS, []),
-                hidden="accounts_hidden",
+                hidden=HIDDEN,
             )
         statement = sql_template("search_edits").format(edited=edited, condition=self._terms.condition)
         return self._create("edits", statement) > 0

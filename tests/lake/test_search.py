@@ -14,7 +14,7 @@ from core.settings import Settings
 from lake import search_scan
 from lake.folding import Folding
 from lake.search import Searcher, SearchUnavailableError
-from lake.search_terms import ParameterError, SearchQuery
+from lake.search_terms import ParameterError, SearchQuery, Terms
 from lake.store import Store
 from tests.webapi.lake_rows import NOON, SECOND, Lake, Row, account, batch, delete, identity, post
 
@@ -328,6 +328,35 @@ def test_what_no_text_can_be_is_refused_by_name(field: str, value: str, reason: 
         SearchQuery(**{field: value})  # type: ignore[arg-type]
     assert caught.value.parameter == field
     str(caught.value).encode()
+
+
+def test_a_page_far_back_is_reached_by_groups_that_fit(
+    lake: Lake, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_scan, "FIRST_GROUP_ROWS", 2)
+    monkeypatch.setattr(search_scan, "MOST_MATCHES", 4)
+    looked_up: list[int] = []
+    create = search_scan.Scan._create
+
+    def counting(self: search_scan.Scan, table: str, statement: str, *, append: bool = False) -> int:
+        count = create(self, table, statement, append=append)
+        looked_up.extend([count] if table == "found" else [])
+        return count
+
+    monkeypatch.setattr(search_scan.Scan, "_create", counting)
+    lake.write([post("x", rkey=f"{i:02}", at=NOON - timedelta(minutes=30 * i)) for i in range(40)])
+    page = searcher.search(SearchQuery(), page=8, page_size=5, rows_capped=False)
+    assert [found.rkey for found in page.posts] == ["35", "36", "37", "38", "39"]
+    assert (page.total, page.capped, page.has_next) == (40, False, False)
+    assert len(looked_up) > 3
+
+
+def test_who_has_a_tag_or_one_author_is_not_sieved() -> None:
+    with duckdb.connect() as connection:
+        folding = Folding(connection)
+    assert Terms(SearchQuery("#art some words"), None, folding).sieve == []
+    assert Terms(SearchQuery("some words"), "did:plc:a", folding).sieve == []
+    assert len(Terms(SearchQuery("some words, every one of them sought"), None, folding).sieve) == 4
 
 
 @pytest.mark.parametrize("text", ["", "x"])
