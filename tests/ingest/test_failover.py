@@ -5,10 +5,14 @@ import json
 
 import pytest
 import redis as redis_client
+from prometheus_client import CollectorRegistry
 
 from buffer.client import Buffer
+from core.metrics import INGEST_METRICS, Metrics
 from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
+from ingest.flusher import Flusher
+from ingest.hosts import Distrust, Hosts
 from tests.conftest import RedisServer
 from tests.ingest.jetstream_host import JetstreamHost, jetstream_host
 from tests.ingest.running import REWIND_SECONDS, START_US, Run, frames, held, notices, running, tuned, until
@@ -145,6 +149,19 @@ def test_a_gap_is_found_on_hosts_with_clocks_apart_by_more_than_a_gap(buffer: Bu
             assert gap["from_us"] - clock_us <= first_us < last_us <= gap["to_us"] - clock_us  # type: ignore[operator]
 
     asyncio.run(scenario())
+
+
+def test_a_span_that_is_distrusted_does_not_hide_that_redis_stands_further_back(
+    settings: Settings, buffer: Buffer
+) -> None:
+    hour_us = 3600 * SECOND_US
+    write_watermark(settings.watermark_path, Watermark(5, 5, {"one": Cursor(START_US - hour_us)}))
+    tuning = tuned(settings, "ws://one/subscribe", "ws://two/subscribe", failover_rewind_seconds=FAILOVER_SECONDS)
+    flusher = Flusher(tuning, buffer, Metrics(INGEST_METRICS, CollectorRegistry()), asyncio.Event())
+    hosts = Hosts(tuning, flusher)
+    flusher.resume()
+    hosts.distrust = Distrust("ws://one/subscribe", START_US - 240 * SECOND_US, START_US)
+    assert hosts.position("ws://two/subscribe") == Cursor(START_US - hour_us - FAILOVER_SECONDS * SECOND_US)
 
 
 def test_hosts_that_are_away_at_first_do_not_move_the_start(buffer: Buffer, settings: Settings) -> None:
