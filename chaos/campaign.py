@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 failed.append(outcome.plan.seed)
             _tell(outcome, keep, given.actions)
             _tell_progress(number, len(jobs), len(failed), time.monotonic() - began)
+        # Not by the block's end, which stops the workers with a signal.
+        pool.close()
+        pool.join()
     _summarise(jobs=len(jobs), failed=failed, hits=hits, refused=refused, seconds=time.monotonic() - began)
     return 1 if failed else 0
 
