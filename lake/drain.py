@@ -20,6 +20,7 @@ from functools import partial
 import duckdb
 import pyarrow as pa
 
+from buffer.chunks import decoded_size
 from buffer.client import Buffer, Entry, Flush
 from core.crash import crash_point
 from core.errors import BluelakeError, CorruptStateError
@@ -46,6 +47,9 @@ from lake.writer import Writer
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+
+# A batch's decoded frames fit so many times into DuckDB's memory: they lie beside it as text, as columns, and sorted.
+MEMORY_SHARE = 8
 
 
 class Drain:
@@ -77,7 +81,8 @@ class Drain:
         low = watermark.committed
         # A run that was killed after its watermark and before its trim left these.
         self._buffer.trim(low)
-        flushes = self._take(low, target)
+        least = self._begun(low)
+        flushes = self._take(low, target, least)
         if not flushes:
             return None
         last = flushes[-1]
@@ -85,7 +90,8 @@ class Drain:
         crash_point("before-offered")
         write_watermark(self._settings.watermark_path, replace(watermark, offered=offered))
         crash_point("after-offered")
-        entries = self._read(flushes, low)
+        entries = self._read(flushes, low, least)
+        last = flushes[-1]
         batch = self._commit(started, flushes, entries, low)
         batch.duration_seconds = time.perf_counter() - clock
         crash_point("after-fsync-before-batches-row")
@@ -130,7 +136,14 @@ class Drain:
         write_watermark(path, recovered)
         return recovered
 
-    def _take(self, low: int, target: int) -> list[Flush]:
+    def _begun(self, low: int) -> int:
+        """The flush that the next batch must reach: a killed run committed a table up to there without some frames, which it
+        numbered from `low` on."""
+        begun = [name for name in (table.name for table in EVENT_TABLES) if self._store.committed_flush(name) > low]
+        commits = [counts for name in begun for counts in self._store.commit_counts(name, low)]
+        return max((int(str(counts["last_flush"])) for counts in commits if counts.get("unwritable")), default=low)
+
+    def _take(self, low: int, target: int, least: int) -> list[Flush]:
         """The flushes of the next batch, checked to continue one another and what is committed."""
         taken: list[Flush] = []
         events, previous = 0, low
@@ -147,30 +160,36 @@ class Drain:
             taken.append(flush)
             previous = flush.number
             events += sum(flush.counts.values())
-            if events >= self._settings.drain_max_events:
+            if events >= self._settings.drain_max_events and flush.number >= least:
                 break
         return taken
 
-    def _read(self, flushes: list[Flush], low: int) -> dict[str, list[Entry]]:
-        """The entries of `flushes` by queue, checked against what the flushes announced."""
-        last = flushes[-1].number
-        entries: dict[str, list[Entry]] = {}
+    def _read(self, flushes: list[Flush], low: int, least: int) -> dict[str, list[Entry]]:
+        """The entries of `flushes` by queue, checked against what the flushes announced.
+
+        Flushes are taken off the end of `flushes` until what is left fits the memory, decoded, or is only one or ends at
+        `least`: a few frames can be as large as very many, and compress to nearly nothing.
+        """
+        bound = self._settings.duckdb_memory_mb * 1_000_000 // MEMORY_SHARE
+        sizes: Counter[int] = Counter()
+        total = 0
+        read: dict[str, list[Entry]] = {}
         for queue in (*PARSED_QUEUES, REJECTS.name):
-            found = list(self._buffer.read(queue, low, last))
-            counts: Counter[int] = Counter()
-            for entry in found:
-                counts[entry.flush] += entry.chunk.n
-            announced = Counter({flush.number: flush.counts[queue] for flush in flushes if queue in flush.counts})
-            if counts != announced:
-                wrong = sorted(flush for flush in {*counts, *announced} if counts[flush] != announced[flush])
-                raise MissingEntriesError(
-                    f"{queue}: flush {wrong[0]} announced {announced[wrong[0]]} events and Redis holds "
-                    f"{counts[wrong[0]]}. Nothing was committed. Run `bluelake buffer reset`: the ingester then resumes "
-                    "from the lake's watermark (docs/operations.md)"
-                )
-            if found:
-                entries[queue] = found
-        return entries
+            read[queue] = []
+            for entry in self._buffer.read(queue, low, flushes[-1].number):
+                if entry.flush > flushes[-1].number:
+                    break
+                read[queue].append(entry)
+                size = decoded_size(entry.chunk.z)
+                sizes[entry.flush] += size
+                total += size
+                while total > bound and len(flushes) > 1 and flushes[-1].number > least:
+                    total -= sizes[flushes.pop().number]
+        last = flushes[-1].number
+        entries = {queue: [entry for entry in found if entry.flush <= last] for queue, found in read.items()}
+        for queue, found in entries.items():
+            _check(queue, found, flushes)
+        return {queue: found for queue, found in entries.items() if found}
 
     def _commit(self, started: datetime, flushes: list[Flush], entries: dict[str, list[Entry]], low: int) -> Batch:
         """Commit the entries table by table; a table that cannot be written as it is, without the rows that are at fault."""
@@ -195,12 +214,16 @@ class Drain:
                 return batch
 
     def _recover_counts(self, batch: Batch, committed: dict[str, int], watermark: int) -> None:
-        """Take over the counts of tables that are committed already, by a killed run or an attempt that was given up."""
+        """Take over the counts of tables that are committed already, by a killed run or an attempt that was given up.
+
+        A commit that reaches further than this batch, of a run that took more at once, counts in the batch that gets there.
+        """
         for name, flush in committed.items():
             if flush > watermark:
                 self._store.make_durable(name)
                 for counts in self._store.commit_counts(name, watermark):
-                    batch.add(name, counts)
+                    if int(str(counts["last_flush"])) <= batch.last_flush:
+                        batch.add(name, counts)
 
     def _commit_tables(
         self, batch: Batch, entries: dict[str, list[Entry]], committed: dict[str, int], careful: set[str]
@@ -287,6 +310,21 @@ class Drain:
                 crash_point("between-table-commits")
 
         writer.submit(commit)
+
+
+def _check(queue: str, found: list[Entry], flushes: list[Flush]) -> None:
+    """Raises MissingEntriesError unless `found` is what `flushes` announced of `queue`."""
+    counts: Counter[int] = Counter()
+    for entry in found:
+        counts[entry.flush] += entry.chunk.n
+    announced = Counter({flush.number: flush.counts[queue] for flush in flushes if queue in flush.counts})
+    if counts != announced:
+        wrong = sorted(flush for flush in {*counts, *announced} if counts[flush] != announced[flush])
+        raise MissingEntriesError(
+            f"{queue}: flush {wrong[0]} announced {announced[wrong[0]]} events and Redis holds "
+            f"{counts[wrong[0]]}. Nothing was committed. Run `bluelake buffer reset`: the ingester then resumes "
+            "from the lake's watermark (docs/operations.md)"
+        )
 
 
 @contextmanager

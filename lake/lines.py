@@ -1,6 +1,6 @@
 """The frames of a queue's entries as one Arrow column, without a Python object a frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ from buffer.errors import BufferCorruptError
 LINE_FEED = 0x0A
 # Small enough that every DuckDB thread finds batches to work on.
 BATCH_ROWS = 8192
+# While a thread parses a batch, DuckDB holds it about seven times over: of very large frames, one holds few.
+BATCH_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,24 @@ def read_lines(entries: Sequence[Entry], threads: int) -> Lines:
     if bad:
         excluded = set(bad)
         table = table.filter(pa.array([ordinal not in excluded for ordinal in range(len(ends))]))
-    batched = pa.Table.from_batches(table.to_batches(max_chunksize=BATCH_ROWS), table.schema)
-    return Lines(batched, len(ends), len(data), bad, data, offsets, starts, entries)
+    return Lines(in_batches(table), len(ends), len(data), bad, data, offsets, starts, entries)
+
+
+def in_batches(table: pa.Table) -> pa.Table:
+    """The same rows in batches that DuckDB parses one at a time, none of more than BATCH_ROWS or, but for one frame,
+    BATCH_BYTES."""
+    batches = [part for batch in table.to_batches(max_chunksize=BATCH_ROWS) for part in _cut(batch)]
+    return pa.Table.from_batches(batches, table.schema)
+
+
+def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """`batch` in halves, and halves of those, until each holds at most BATCH_BYTES or one frame."""
+    if batch.nbytes <= BATCH_BYTES or batch.num_rows <= 1:
+        yield batch
+        return
+    middle = batch.num_rows // 2
+    yield from _cut(batch.slice(0, middle))
+    yield from _cut(batch.slice(middle))
 
 
 def _decompress(chunks: Sequence[bytes], threads: int) -> np.ndarray:

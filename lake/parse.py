@@ -4,6 +4,7 @@ What a statement cannot make a row of is a reject with a reason. A frame on whic
 halving, so that one bad frame costs a few more runs and never the batch.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ import duckdb
 import pyarrow as pa
 
 from core.reasons import Anomaly, RejectReason, diagnose_syntax
-from lake.lines import Lines
+from lake.lines import Lines, in_batches
 from lake.relations import sql_template
 from lake.tables import TABLES, Table
+
+log = logging.getLogger(__name__)
 
 # The largest first: what it takes to write one is hidden behind the parsing of the next.
 _TEMPLATES = {
@@ -98,7 +101,18 @@ def parse(
 
 
 def _create(connection: duckdb.DuckDBPyConnection, relation: str, statement: str, lines: str) -> None:
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {statement.format(lines=lines)}")
+    create = f"CREATE OR REPLACE TEMP TABLE {relation} AS {statement.format(lines=lines)}"
+    try:
+        connection.execute(create)
+    except duckdb.OutOfMemoryException as error:
+        # Each thread holds frames of its own several times over, and one of the largest can take a few hundred MB.
+        log.warning("%s: parsed once more on one thread: %s", relation, str(error).splitlines()[0])
+        threads = connection.execute("SELECT current_setting('threads')").fetchone()
+        connection.execute("SET threads = 1")
+        try:
+            connection.execute(create)
+        finally:
+            connection.execute(f"SET threads = {threads[0] if threads else 1}")
 
 
 def _diagnose(frame: bytes) -> RejectReason:
@@ -120,7 +134,7 @@ def _readable(
     valid = connection.execute("SELECT ordinal, line, json_valid(line) AS valid FROM lines").to_arrow_table()
     mask = valid["valid"]
     invalid = _ordinals(valid.filter(pa.compute.invert(mask)))
-    rest = valid.filter(mask).select(table.column_names)
+    rest = in_batches(valid.filter(mask).select(table.column_names))
     good, bad = list[pa.Table](), list[int]()
     for piece, is_good in _halve(connection, statement, rest):
         if is_good:

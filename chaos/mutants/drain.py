@@ -11,8 +11,8 @@ MUTANTS = (
         "trim-before-commit",
         "the buffer is trimmed before the lake has what was in it",
         "lake/drain.py",
-        "        entries = self._read(flushes, low)\n        batch = self._commit(",
-        "        entries = self._read(flushes, low)\n        self._buffer.trim(last.number)\n        batch = self._commit(",
+        "        last = flushes[-1]\n        batch = self._commit(",
+        "        last = flushes[-1]\n        self._buffer.trim(last.number)\n        batch = self._commit(",
         (_KILLED, "chaos 22 crash:between-table-commits,crash:after-fsync-before-batches-row"),
     ),
     Mutant(
@@ -37,8 +37,8 @@ MUTANTS = (
         "entries-unchecked",
         "a batch is committed although entries that its flushes announced are gone from Redis",
         "lake/drain.py",
-        "            if counts != announced:",
-        "            if False:",
+        "    if counts != announced:",
+        "    if False:",
         (f"{_DRAIN}test_a_missing_entry_stops_the_drain_before_anything_is_committed",),
     ),
     Mutant(

@@ -77,6 +77,58 @@ def test_a_long_backlog_is_taken_in_several_commits(buffer: Buffer, settings: Se
     assert len(stored(settings)) == 10
 
 
+def large(letter: str) -> bytes:
+    """A post of 3 MB, which is next to nothing in Redis."""
+    return commit_frame("app.bsky.feed.post", rkey=f"3k{letter}", record={"text": letter * 3_000_000})
+
+
+def test_large_frames_are_taken_as_the_memory_holds_them(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of 512 MB, 8 are for frames.
+    monkeypatch.setattr("lake.drain.MEMORY_SHARE", 64)
+    for letter in "abc":
+        feed(buffer, [*likes(f"3k{letter}"), large(letter)])
+    feed(buffer, [large(letter) for letter in "defg"])
+    # Notices of rejects are as large as their frames.
+    feed(buffer, [b"x" * 4_000_000, *likes("3kd")])
+    feed(buffer, [b"y" * 4_000_000])
+    assert sum(depth.size_bytes for depth in buffer.depth().values()) < 100_000
+
+    batches = drain(settings)
+
+    # A flush that is larger comes alone.
+    assert [(batch.first_flush, batch.last_flush) for batch in batches] == [(1, 2), (3, 3), (4, 4), (5, 5), (6, 6)]
+    assert [batch.events_in for batch in batches] == [4, 2, 4, 2, 1]
+    assert stored(settings) == ["3ka", "3kb", "3kc", "3kd"]
+    assert stored(settings, "posts") == [f"3k{letter}" for letter in "abcdefg"]
+    assert values(settings, "SELECT octet_length(raw) FROM rejects") == [4_000_000] * 2
+    assert list(buffer.flushes(0)) == []
+
+
+def test_many_large_frames_of_one_batch_are_parsed_few_at_a_time(buffer: Buffer, settings: Settings) -> None:
+    feed(buffer, [large(letter) for letter in "abcdefghijklmnopqrst"])
+    (batch,) = drain(settings)
+    assert batch.rows_out == 20
+
+
+def test_a_run_with_less_memory_counts_what_a_killed_one_committed_once(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for letter in "abc":
+        feed(buffer, [*likes(f"3k{letter}"), large(letter)])
+    with monkeypatch.context() as patch:
+        kill_at(patch, drain_module.Store, "append", call=1, after=True)
+        with pytest.raises(Killed):
+            drain(settings)
+
+    monkeypatch.setattr("lake.drain.MEMORY_SHARE", 64)
+    batches = drain(settings)
+
+    assert [batch.rows_by_table for batch in batches] == [{"likes": 0, "posts": 2}, {"likes": 3, "posts": 1}]
+    assert (stored(settings), stored(settings, "posts")) == (["3ka", "3kb", "3kc"], ["3ka", "3kb", "3kc"])
+
+
 def test_redelivered_events_fall_out_of_a_batch_and_of_the_lake(buffer: Buffer, settings: Settings) -> None:
     feed(buffer, [*likes("3ka", "3kb", "3ka"), *posts("3kp"), b"junk"])
     (first,) = drain(settings)

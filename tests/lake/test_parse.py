@@ -4,8 +4,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
 import pytest
 
+import lake.parse as parse_module
 from buffer.client import Buffer
 from core.settings import Settings
 from lake.drain import drain
@@ -273,3 +275,25 @@ def test_profiles(buffer: Buffer, settings: Settings) -> None:
     drain(settings)
     (row,) = rows(settings, "SELECT display_name, description, pinned_post_rkey, operation FROM profiles_all")
     assert row == {"display_name": "Ann 🌊", "description": "d", "pinned_post_rkey": "3kpin", "operation": "update"}
+
+
+def test_what_does_not_fit_the_memory_is_parsed_on_one_thread() -> None:
+    class Small:
+        """A DuckDB whose memory holds the frames of one thread."""
+
+        def __init__(self) -> None:
+            self.real = duckdb.connect(config={"threads": 3})
+            self.parsed_on: list[int] = []
+
+        def execute(self, statement: str) -> duckdb.DuckDBPyConnection:
+            if statement.startswith("CREATE"):
+                (threads,) = self.real.execute("SELECT current_setting('threads')").fetchone() or (0,)
+                self.parsed_on.append(threads)
+                if threads > 1:
+                    raise duckdb.OutOfMemoryException("could not allocate")
+            return self.real.execute(statement)
+
+    small = Small()
+    parse_module._create(small, "parsed", "SELECT 1 AS n FROM {lines}", "range(1)")  # type: ignore[arg-type]
+    assert small.parsed_on == [3, 1]
+    assert small.real.execute("SELECT n, current_setting('threads') FROM parsed").fetchone() == (1, 3)

@@ -112,6 +112,21 @@ def test_killed_between_the_rows_and_the_rejects_nothing_is_forgotten(
     assert_isolated(settings, BAD)
 
 
+def test_what_a_killed_run_left_out_is_rejected_by_one_that_takes_less_at_once(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        refuse(patch, "Invalid data found", holds_poison)
+        for frame in mixed():
+            feed(buffer, [frame])
+        kill_at(patch, drain_module.Drain, "_select_rejects", call=1, after=False)
+        with pytest.raises(Killed):
+            drain(settings)
+    monkeypatch.setattr("lake.drain.MEMORY_SHARE", 1 << 20)
+    drain(settings.model_copy(update={"drain_max_events": 2}))
+    assert_isolated(settings, BAD)
+
+
 @pytest.mark.parametrize("says", ["Generic LocalFileSystem error: No space left on device", "Invalid data found"])
 def test_a_cause_that_is_not_in_the_data_fails_loudly(
     says: str, buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
