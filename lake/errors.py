@@ -6,7 +6,7 @@ LakeError
 ├── CommitError           a Delta commit failed (a full disk), or kept conflicting with other writers
 │   └── RefusedError      delta-rs refuses what it was given; it may be the data or the disk
 ├── UnwritableRowsError   a table's rows cannot be written as they are; the drain finds out which, and catches this
-├── SealError             DuckDB cannot rewrite or look through sealed hours (memory, a full disk)
+├── SealError             hours that cannot be rewritten or looked through (memory, a full disk); the others were
 ├── ParseError            DuckDB cannot work on a batch (memory, a full disk)
 ├── RecordingError        a recording of frames cannot be read, or there is none
 ├── QueryError            a query that the lake cannot run, with DuckDB's reason
@@ -46,7 +46,7 @@ class UnwritableRowsError(LakeError):
 
 
 class SealError(LakeError):
-    """DuckDB cannot rewrite or look through hours; what was sealed before stays."""
+    """Hours cannot be rewritten or looked through, and stay as they are; all others were."""
 
 
 class ParseError(LakeError):

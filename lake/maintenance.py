@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import duckdb
 from deltalake.exceptions import DeltaError
 
 from core.clock import to_us
@@ -25,7 +24,7 @@ from lake.doomed import Doomed, DoomedHour
 from lake.duck import connect
 from lake.errors import SealError
 from lake.locks import exclusive
-from lake.seal import Sealer
+from lake.seal import HOUR_ERRORS, Sealer, failure, first_line
 from lake.sealed import by_hour, is_sealed, read_sealed
 from lake.store import DataFile, Store
 from lake.tables import TABLES
@@ -58,7 +57,8 @@ class Maintained:
 def maintain(settings: Settings, now: datetime, progress: Progress | None = None) -> Maintained:
     """Purge, vacuum and thin out the lake of `settings` as of `now`.
 
-    `progress` is called with the hours rewritten and the hours to rewrite. Raises BluelakeError, OSError.
+    `progress` is called with the hours rewritten and the hours to rewrite. Whatever cannot be purged keeps nothing else from
+    being done: then SealError says so at the end. Raises BluelakeError, OSError.
     """
     require_home(settings, create=True)
     try:
@@ -76,25 +76,35 @@ def maintain(settings: Settings, now: datetime, progress: Progress | None = None
 def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintained:
     store = Store(settings.lake_dir)
     store.recover(confirmed_versions(settings))
+    hours, rows, waiting = 0, 0, list[DoomedHour]()
+    vacuumed = Vacuumed(0, 0)
+    failed: list[str] = []
     try:
         hours, rows, waiting = _purge(settings, store, now, progress)
+    except (*HOUR_ERRORS, DeltaError, SealError) as error:
+        # What nothing names any more goes nevertheless: without it, the disk fills up.
+        log.error("the purge failed: %s", first_line(error))
+        failed.append(f"the purge failed: {first_line(error)}")
+    try:
         vacuumed = vacuum(store, settings.vacuum_grace_hours, now)
-    except duckdb.Error as error:
-        raise SealError(f"DuckDB cannot purge: {str(error).splitlines()[0]}") from error
-    except DeltaError as error:
-        raise SealError(f"delta-rs cannot vacuum: {str(error).splitlines()[0]}") from error
+    except (DeltaError, OSError) as error:
+        log.error("the vacuum failed: %s", first_line(error))
+        failed.append(f"the vacuum failed: {first_line(error)}")
     days = raw.remove_old(settings.raw_dir, settings.raw_keep_days, now)
+    if failed:
+        raise SealError("; ".join(failed))
     return Maintained(hours, rows, len(waiting), sum(hour.rows for hour in waiting), vacuumed, days)
 
 
-def _purge(
-    settings: Settings, store: Store, now: datetime, progress: Progress
-) -> tuple[int, int, Sequence[DoomedHour]]:
-    """Rewrite the hours whose turn it is. Returns how many, the rows that left them, and the hours that wait."""
+def _purge(settings: Settings, store: Store, now: datetime, progress: Progress) -> tuple[int, int, list[DoomedHour]]:
+    """Rewrite the hours whose turn it is. Returns how many, the rows that left them, and the hours that wait.
+
+    Raises SealError, at the end, for hours that cannot be rewritten: they wait too.
+    """
     if settings.bluelake_deletions == "keep":
         # What is sealed from now on holds deleted rows: to purge again some day, every delete must be looked at.
         shutil.rmtree(settings.maintenance_dir, ignore_errors=True)
-        return 0, 0, ()
+        return 0, 0, []
     end = time.monotonic() + settings.heavy_max_minutes * 60
     connection = connect(settings)
     try:
@@ -105,12 +115,18 @@ def _purge(
         doomed.strike(_emptied(store, doomed.hours()))
         turn = _turn(settings, store, doomed.hours(), to_us(now))
         done, rows = [], 0
+        failed: dict[str, Exception] = {}
         for number, (hour, files) in enumerate(turn):
             if number and time.monotonic() >= end and hour.oldest_us >= _overdue_us(settings, to_us(now)):
                 log.info("%d hours of tables are left to the next maintenance", len(turn) - number)
                 break
             progress(number, len(turn))
-            rewritten = sealer.rewrite(TABLES[hour.table], hour.hour, doomed.select(hour), files)
+            try:
+                rewritten = sealer.rewrite(TABLES[hour.table], hour.hour, doomed.select(hour), files)
+            except HOUR_ERRORS as error:
+                log.error("%s %s cannot be purged: %s", hour.table, hour.hour, first_line(error))
+                failed[f"{hour.table} {hour.hour}"] = error
+                continue
             if rewritten is not None:
                 rows += rewritten.rows_before - rewritten.rows
                 done.append(hour)
@@ -118,6 +134,8 @@ def _purge(
                 doomed.strike(done[-_STRUCK_AT_ONCE:])
         doomed.strike(done[len(done) - len(done) % _STRUCK_AT_ONCE :])
         progress(len(turn), len(turn))
+        if failed:
+            raise failure("purged", failed)
         return len(done), rows, doomed.hours()
     finally:
         connection.close()

@@ -7,7 +7,7 @@ until a vacuum. Killed anywhere, the next run seals what is not sealed yet.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from core.settings import Settings, require_home
 from core.status import report
 from lake.confirmed import confirmed_versions
 from lake.duck import connect
-from lake.errors import SealError
+from lake.errors import CommitError, SealError
 from lake.locks import exclusive
 from lake.purge import GoneAccounts, kept, purges
 from lake.relations import quote, scan, sql_template
@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
+# What keeps one hour from being rewritten, and not the others: its size, a file of it that is broken, a disk that is full.
+HOUR_ERRORS = (duckdb.Error, CommitError, OSError)
+_NAMED = 5
 OTHER_AUTHORS = "other"
 # A DID is the name of a folder, in which each of some characters takes three.
 LONGEST_FOLDER_DID = 80
@@ -164,7 +167,8 @@ def seal(settings: Settings, now: datetime, progress: Progress | None = None) ->
     """Seal every hour of every table that ended SEAL_DELAY_MINUTES or longer before `now`, oldest first, as far as
     HEAVY_MAX_MINUTES go.
 
-    `progress` is called with the hours done and the hours to do. Raises BluelakeError, OSError.
+    `progress` is called with the hours done and the hours to do. An hour that cannot be sealed keeps no other from it: then
+    SealError names them at the end. Raises BluelakeError, OSError.
     """
     require_home(settings, create=True)
     try:
@@ -186,6 +190,7 @@ def _seal(settings: Settings, now: datetime, progress: Progress) -> tuple[list[S
     store.recover(confirmed_versions(settings))
     waiting = waiting_hours(settings, store, now)
     done: list[SealedHour] = []
+    failed: dict[str, Exception] = {}
     left = 0
     connection = connect(settings)
     try:
@@ -196,15 +201,33 @@ def _seal(settings: Settings, now: datetime, progress: Progress) -> tuple[list[S
                 log.info("%d hours of tables are left to the next seal", left)
                 break
             progress(len(done), len(waiting))
-            if (sealed := sealer.seal(TABLES[name], hour)) is not None:
+            try:
+                sealed = sealer.seal(TABLES[name], hour)
+            except HOUR_ERRORS as error:
+                log.error("%s %s cannot be sealed: %s", name, hour, first_line(error))
+                failed[f"{name} {hour}"] = error
+                continue
+            if sealed is not None:
                 done.append(sealed)
                 _log_hour(sealed)
-    except duckdb.Error as error:
-        raise SealError(f"DuckDB cannot seal: {str(error).splitlines()[0]}") from error
     finally:
         connection.close()
     progress(len(done), len(waiting))
+    if failed:
+        raise failure("sealed", failed)
     return done, left
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def failure(what: str, failed: Mapping[str, Exception]) -> SealError:
+    """The error that says which hours could not be `what`, and why."""
+    named = "; ".join(f"{hour}: {first_line(error)}" for hour, error in list(failed.items())[:_NAMED])
+    more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+    return SealError(f"{len(failed)} hours of tables cannot be {what}: {named}{more}")
 
 
 def waiting_hours(settings: Settings, store: Store, now: datetime) -> list[tuple[str, str]]:

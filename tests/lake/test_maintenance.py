@@ -14,6 +14,7 @@ from core.crash import VARIABLE
 from core.settings import Settings
 from lake.doomed import Doomed, DoomedHour, read_state
 from lake.drain import drain
+from lake.errors import SealError
 from lake.log import entries
 from lake.maintenance import Maintained, maintain
 from lake.seal import seal
@@ -25,7 +26,7 @@ from tests.lake.feed import feed, values
 from tests.lake.test_drain import Killed, kill_at
 from tests.lake.test_log import empty
 from tests.lake.test_relations import account
-from tests.lake.test_seal import DIDS, HOUR_US, LATER, delete, drained, everything, like, live, post, status
+from tests.lake.test_seal import DIDS, HOUR_US, LATER, break_file, delete, drained, everything, like, live, post, status
 from tests.lake.test_store import likes
 
 LIKE = "app.bsky.feed.like"
@@ -206,6 +207,30 @@ def test_an_hour_that_is_empty_leaves_the_list(
     assert keys(two_hours) == ["3ka", "3kb", "3kc", "3kd"]
     done = maintain(two_hours, LATER + timedelta(days=40))
     assert (done.hours, done.waiting_hours, done.waiting_rows) == (0, 0, 0)
+
+
+def test_an_hour_that_cannot_be_purged_keeps_nothing_else_from_being_done(two_hours: Settings, buffer: Buffer) -> None:
+    sealed(buffer, two_hours, [unlike(DIDS[0], "3ka"), unlike(DIDS[0], "3kb"), unlike(DIDS[0], "3ke")])
+    maintain(two_hours.model_copy(update={"maintenance_max_mb": 0}), LATER)
+    (two_hours.raw_dir / "2020-01-01").mkdir()
+    ready = two_hours.model_copy(update={"vacuum_grace_hours": 0})
+    unused = len(list(two_hours.lake_dir.rglob("*.parquet")))
+    break_file(two_hours, "likes")
+    with pytest.raises(SealError, match="the purge failed: 1 hours of tables cannot be purged: likes 2026-07-04T12"):
+        maintain(ready, datetime.now(UTC))
+    assert [file.rows for file in live(two_hours, "likes", "2026-07-04T13")] == [1]
+    assert read_state(two_hours.maintenance_dir).rows == 2
+    assert len(list(two_hours.lake_dir.rglob("*.parquet"))) < unused
+    assert not (two_hours.raw_dir / "2020-01-01").exists()
+
+
+def test_what_cannot_be_looked_through_keeps_the_vacuum_from_nothing(two_hours: Settings, buffer: Buffer) -> None:
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka")])
+    (two_hours.raw_dir / "2020-01-01").mkdir()
+    break_file(two_hours, "likes")
+    with pytest.raises(SealError, match=r"the purge failed: .*No magic bytes"):
+        maintain(two_hours, LATER)
+    assert not (two_hours.raw_dir / "2020-01-01").exists()
 
 
 def old(path: Path | str, hours: float) -> None:

@@ -17,8 +17,10 @@ from pyarrow import parquet
 from buffer.client import Buffer
 from core.crash import VARIABLE
 from core.settings import Settings
+from core.status import read_status
 from lake.drain import drain
 from lake.duck import connect
+from lake.errors import CommitError, SealError
 from lake.purge import GoneAccounts
 from lake.rewrite import folder_of
 from lake.seal import SealedHour, seal, waiting_hours
@@ -144,6 +146,42 @@ def test_a_seal_ends_when_its_time_is_over_and_the_next_goes_on(buffer: Buffer, 
         ["2026-07-04T14"],
         [],
     ]
+
+
+def break_file(settings: Settings, table: str, hour: str = "2026-07-04T12") -> None:
+    """Break the one file of an hour, as a disk does, at the size that it had."""
+    (file,) = live(settings, table, hour)
+    path = Path(file.path)
+    path.write_bytes(path.read_bytes()[:-6] + bytes(6))
+
+
+def test_an_hour_that_cannot_be_sealed_keeps_no_other_from_it(buffer: Buffer, settings: Settings) -> None:
+    drained(buffer, settings, [like(DIDS[0], f"3k{hours}", time_us=NOON_US + hours * HOUR_US) for hours in range(3)])
+    break_file(settings, "likes")
+    with pytest.raises(SealError, match=r"1 hours of tables cannot be sealed: likes 2026-07-04T12: .*magic"):
+        seal(settings, LATER)
+    assert set(read_sealed(settings.lake_dir / "likes").hours) == {"2026-07-04T13", "2026-07-04T14"}
+    said = read_status(settings, "seal")
+    assert said is not None
+    assert (said.ok, "likes 2026-07-04T12" in said.message) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left"), CommitError("likes: No space left"), duckdb.Error("No")]
+)
+def test_many_hours_that_cannot_be_sealed_are_counted(
+    error: Exception, buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained(buffer, settings, [like(DIDS[0], f"3k{hours}", time_us=NOON_US - hours * HOUR_US) for hours in range(7)])
+
+    def failing(*arguments: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lake.seal.write_hour", failing)
+        with pytest.raises(SealError, match=r"7 hours of tables .* likes 2026-07-04T06: .*; and 2 more"):
+            seal(settings, LATER)
+    assert len(seal(settings, LATER)) == 7
 
 
 def test_files_followed_from_commit_to_commit_are_those_that_a_new_list_has(
