@@ -56,7 +56,7 @@ def _carried(entry: Path) -> dict[str, int]:
 
 def make_ready(settings: Settings, store: Store) -> None:
     """Make the lake one that can be appended to: its logs whole, its tables there. For whoever holds the lock `drain`."""
-    if not settings.watermark_path.exists() and not store.exists(BATCHES.name):
+    if not settings.watermark_path.exists() and not (store.root / BATCHES.name / "_delta_log").is_dir():
         # Before any table: a lake without a watermark is one that lost it, and the ingester refuses to guess.
         write_watermark(settings.watermark_path, Watermark(versions={}))
     store.recover(confirmed_versions(settings))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
+from deltalake.exceptions import DeltaError
 
 from buffer.client import Buffer, Depth
 from buffer.errors import BufferError
@@ -59,7 +60,7 @@ def _or_down(name: str, look: Callable[[], Part]) -> Part:
     """What `look` finds, or, where its own state is broken, that it is."""
     try:
         return look()
-    except (BluelakeError, OSError, duckdb.Error) as error:
+    except (BluelakeError, OSError, duckdb.Error, DeltaError) as error:
         return Part(name, False, "down", str(error))
 
 

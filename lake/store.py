@@ -102,8 +102,8 @@ class Store:
             fsync_path(self.root)
 
     def exists(self, name: str) -> bool:
-        """Whether the table `name` has been created."""
-        return (self.root / name / "_delta_log").is_dir()
+        """Whether the table `name` has been created: its log has an entry, or a checkpoint of those that are gone."""
+        return any((self.root / name / "_delta_log").glob("[0-9]*"))
 
     def table(self, name: str) -> DeltaTable:
         """The table at its newest version."""

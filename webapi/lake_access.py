@@ -1,6 +1,8 @@
 """What the web process reads from the lake, opened at the first request: never before gunicorn has forked."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -58,41 +60,43 @@ class LakeAccess:
     def batches(self, limit: int) -> list[BatchRow]:
         """The newest batches, newest first. Raises SearchUnavailableError."""
         columns = ", ".join(BatchRow.__dataclass_fields__)
-        try:
-            with self._lock:
-                # A batch is a file of its own, until an hour of them is sealed into one.
-                files = sorted(self._store.files(BATCHES.name), key=lambda file: file.last_us)[-limit:]
-                with connect(self.settings, memory_mb=_BATCHES_MEMORY_MB, threads=1) as connection:
-                    rows: list[tuple[Any, ...]] = connection.execute(
-                        f"SELECT {columns} FROM {scan(BATCHES, files)} ORDER BY event_at DESC, last_flush DESC LIMIT ?",
-                        [limit],
-                    ).fetchall()
-        except (duckdb.Error, DeltaError, OSError) as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise SearchUnavailableError(f"the batches cannot be read now: {reason}") from error
+        with self._reading("batches"):
+            # A batch is a file of its own, until an hour of them is sealed into one.
+            files = sorted(self._store.files(BATCHES.name), key=lambda file: file.last_us)[-limit:]
+            with connect(self.settings, memory_mb=_BATCHES_MEMORY_MB, threads=1) as connection:
+                rows: list[tuple[Any, ...]] = connection.execute(
+                    f"SELECT {columns} FROM {scan(BATCHES, files)} ORDER BY event_at DESC, last_flush DESC LIMIT ?",
+                    [limit],
+                ).fetchall()
         return [BatchRow(*row) for row in rows]
 
     def sealing(self) -> Part:
         """Whether the last seal went well, and what waits for the next one. Raises LakeError."""
-        with self._lock:
+        with self._reading("hours"):
             return seal_part(self.settings, self._store)
 
     def unsealed_hours(self) -> int:
         """How many hours wait to be sealed. Raises LakeError."""
-        with self._lock:
+        with self._reading("hours"):
             return len({hour for hour, _ in waiting_hours(self.settings, self._store, datetime.now(UTC))})
 
     def gaps(self) -> list[Gap]:
         """The gaps, the open ones first. Raises SearchUnavailableError."""
+        with self._reading("gaps"):
+            files = self._store.files(GAPS.name)
+            if self._gaps is None or self._gaps[0] is not files:
+                self._gaps = (files, read_gaps(self.settings, self._store))
+            return self._gaps[1]
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """One thread at a time; what DuckDB and delta-rs raise becomes a SearchUnavailableError."""
         try:
             with self._lock:
-                files = self._store.files(GAPS.name)
-                if self._gaps is None or self._gaps[0] is not files:
-                    self._gaps = (files, read_gaps(self.settings, self._store))
-                return self._gaps[1]
+                yield
         except (duckdb.Error, DeltaError, OSError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise SearchUnavailableError(f"the gaps cannot be read now: {reason}") from error
+            raise SearchUnavailableError(f"the {what} cannot be read now: {reason}") from error
 
 
 @cache

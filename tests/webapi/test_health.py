@@ -1,8 +1,10 @@
 """`/healthz` and `/metrics`."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,6 +14,7 @@ from core.metrics import METRICS
 from core.settings import Settings
 from core.status import report
 from core.watermark import Cursor
+from lake.status import status
 from lake.views import Published
 from tests.conftest import RedisServer
 from tests.webapi.lake_rows import NOON, Lake, batch, post
@@ -106,6 +109,25 @@ def test_an_unreadable_lake_is_a_503(lake: Lake, client: Client) -> None:
 def test_a_log_that_was_cut_off_is_a_503(lake: Lake, client: Client) -> None:
     (lake.store.root / "batches" / "_delta_log" / f"{0:020d}.json").write_bytes(b"")
     assert client.get("/healthz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    "left", [None, "00000000000000000000.checkpoint.parquet"], ids=["nothing", "broken checkpoint"]
+)
+def test_a_log_without_an_entry_fails_no_page(
+    left: str | None, lake: Lake, web_settings: Callable[..., Settings], client: Client
+) -> None:
+    """As while the tables are being created, or after a power loss."""
+    log = lake.store.root / "likes" / "_delta_log"
+    shutil.rmtree(log)
+    log.mkdir()
+    if left is not None:
+        (log / left).write_bytes(b"not parquet")
+    answer = client.get("/healthz").json()
+    assert answer["parts"]["lake"]["ok"] is True
+    assert answer["parts"]["seal"]["ok"] is (left is None)
+    assert [client.get(path).status_code for path in ("/healthz", "/metrics", "/", "/search")] == [200] * 4
+    assert [part.ok for part in status(web_settings()) if part.name == "seal"] == [left is None]
 
 
 def test_metrics_are_those_of_the_registry(
