@@ -193,5 +193,6 @@ def _statistics(metadata: parquet.FileMetaData) -> str:
 def _plain(value: object) -> object:
     """A value as Delta writes it: times in whole milliseconds, rounded down."""
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+        # isoformat pads a year below 1000; what strftime does with one depends on the C library.
+        return f"{value.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
     return value

@@ -1,5 +1,6 @@
 """The seal: one sorted file an hour, no row lost, nothing twice, hours known by their files."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from pyarrow import parquet
 
 from buffer.client import Buffer
@@ -21,6 +24,7 @@ from core.status import read_status
 from lake.drain import drain
 from lake.duck import connect
 from lake.errors import CommitError, SealError
+from lake.log import added_by
 from lake.purge import GoneAccounts
 from lake.rewrite import folder_of
 from lake.seal import SealedHour, seal, waiting_hours
@@ -340,6 +344,20 @@ def test_a_file_tells_no_bounds_where_one_of_its_row_groups_has_none(
     assert (file.least["collection"], file.greatest["collection"]) == (None, None)
     assert file.first_us <= NOON_US < file.last_us
     assert values(settings, "SELECT count(*) FROM likes") == [0]
+
+
+def test_the_first_and_the_last_time_there_is_are_bounds_in_the_log(buffer: Buffer, settings: Settings) -> None:
+    claimed = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
+    frames = [post(DIDS[0], f"3k{n}").replace(b"2026-07-04T11:59:59.500Z", at.encode()) for n, at in enumerate(claimed)]
+    drained(buffer, settings, frames)
+    seal(settings, LATER)
+    entry = max((settings.lake_dir / "posts" / "_delta_log").glob("*.json"))
+    (added,) = added_by(entry)
+    statistics = json.loads(added["stats"])
+    assert statistics["minValues"]["created_at"] == "0001-01-01T00:00:00.000Z"
+    assert statistics["maxValues"]["created_at"] == "9999-12-31T23:59:59.999Z"
+    actions = pa.table(DeltaTable(str(settings.lake_dir / "posts")).get_add_actions(flatten=True)).to_pylist()
+    assert [action["min.created_at"].year for action in actions] == [1]
 
 
 def test_an_edited_post_keeps_its_first_hour_after_the_seal(buffer: Buffer, settings: Settings) -> None:
