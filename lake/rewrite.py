@@ -23,6 +23,8 @@ from pyarrow import parquet
 from lake.tables import HOUR_PARTITION, SEALED_ENCODINGS, Table
 
 ROW_GROUP = 122_880
+# Of rows that are very large, fewer make a row group: whoever reads or writes one holds it whole.
+ROW_GROUP_BYTES = 128 << 20
 BLOOM_FALSE_POSITIVES = 0.01
 COMPRESSION_LEVEL = 9
 # What a search, a purge or a reader may skip a file or a row group by. Texts would only make the log long.
@@ -143,15 +145,19 @@ def _leaves(schema: pa.Schema) -> list[str]:
 def _regroup(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """The same rows in tables of a row group's size."""
     waiting: list[pa.RecordBatch] = []
-    count = 0
+    count = size = 0
     for batch in batches:
         while count + batch.num_rows >= ROW_GROUP:
             head = ROW_GROUP - count
             yield pa.Table.from_batches([*waiting, batch.slice(0, head)])
-            batch, waiting, count = batch.slice(head), [], 0
+            batch, waiting, count, size = batch.slice(head), [], 0, 0
         if batch.num_rows:
             waiting.append(batch)
             count += batch.num_rows
+            size += batch.nbytes
+        if size >= ROW_GROUP_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting, count, size = [], 0, 0
     if waiting:
         yield pa.Table.from_batches(waiting)
 

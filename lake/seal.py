@@ -13,6 +13,7 @@ from datetime import datetime
 
 import duckdb
 import pyarrow as pa
+from pyarrow import parquet
 
 from core.clock import to_us
 from core.crash import crash_point
@@ -35,13 +36,17 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 
 # What keeps one hour from being rewritten, and not the others: its size, a file of it that is broken, a disk that is full.
-HOUR_ERRORS = (duckdb.Error, CommitError, OSError)
+HOUR_ERRORS = (duckdb.Error, pa.ArrowException, CommitError, OSError)
 _NAMED = 5
 OTHER_AUTHORS = "other"
 # A DID is the name of a folder, in which each of some characters takes three.
 LONGEST_FOLDER_DID = 80
 _BATCH_ROWS = 50_000
 _SORTED_BY = ("did", "rkey", "rev", "event_at")
+_ENTITY = ("did", "rkey", "rev")
+# Rows that are larger than this on the average, and fill more than 1/8 of DuckDB's memory, are sorted by pieces of 1/16.
+LARGE_ROW_BYTES = 2048
+_MEMORY_SHARE = 16
 
 
 @dataclass(frozen=True)
@@ -120,22 +125,63 @@ class Sealer:
         """The rows of `files`, those of an hour, as they are to be written; read as they are taken."""
         source = scan(table, files)
         by_author = "user_did" in table.partition
-        statement = sql_template("seal_hour").format(
-            columns=", ".join(f'r."{name}"' for name in table.column_names),
-            user_did=f", {self._user_did(source)} AS user_did" if by_author else "",
-            rows=source,
-            once=self._once(table, source),
-            kept=condition,
-            order=", ".join(
-                ["user_did"] * by_author + [f'r."{name}"' for name in _SORTED_BY if name in table.column_names]
-            ),
-        )
+        user_did = self._user_did(source) if by_author else ""
         names = [*table.column_names, *(["user_did"] if by_author else [])]
         schema = pa.schema([table.schema.field(name) for name in names])
+        once = self._once(table, source)
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
-        for batch in cursor.execute(statement).to_arrow_reader(_BATCH_ROWS):
-            yield batch.cast(schema)
+        for piece in self._pieces(table, files, user_did):
+            statement = sql_template("seal_hour").format(
+                columns=", ".join(f'r."{name}"' for name in table.column_names),
+                user_did=f", {user_did} AS user_did" if by_author else "",
+                rows=f"(SELECT * FROM {source} AS r WHERE {piece})" if piece else source,
+                once=once,
+                kept=condition,
+                order=", ".join(
+                    ["user_did"] * by_author + [f'r."{name}"' for name in _SORTED_BY if name in table.column_names]
+                ),
+            )
+            for batch in cursor.execute(statement).to_arrow_reader(_BATCH_ROWS):
+                yield batch.cast(schema)
+
+    def _pieces(self, table: Table, files: Sequence[DataFile], user_did: str) -> Iterator[str]:
+        """Conditions on a row `r` that cut an hour into pieces which fit the memory, in the order in which they are written;
+        one that is empty for an hour of which nothing is large.
+
+        DuckDB takes 2048 rows at a time, however large they are, and each of its threads does: large ones are left to one.
+        """
+        memory = self._settings.duckdb_memory_mb * 1_000_000
+        size, rows = _decoded_bytes(files), sum(file.rows for file in files)
+        if size <= max(memory * 2 // _MEMORY_SHARE, LARGE_ROW_BYTES * rows):
+            yield ""
+            return
+        self._connection.execute("SET threads = 1")
+        try:
+            yield from self._cut(table, scan(table, files), user_did, memory // _MEMORY_SHARE)
+        finally:
+            self._connection.execute(f"SET threads = {self._settings.duckdb_threads}")
+
+    def _cut(self, table: Table, source: str, user_did: str, size_bytes: int) -> Iterator[str]:
+        # Equal keys stay together, so that what came twice still falls out.
+        names = [name for name in table.column_names if name in _ENTITY] or ["event_at"]
+        columns = [user_did] * bool(user_did) + [f'r."{name}"' for name in names]
+        key = f"{{{', '.join(f'k{number}: {column}' for number, column in enumerate(columns))}}}"
+        sized = [name for name, kind in table.columns if not pa.types.is_integer(kind)]
+        statement = sql_template("seal_pieces").format(
+            key=key,
+            size=" + ".join(f'coalesce(strlen(r."{name}"::VARCHAR), 0)' for name in sized),
+            rows=source,
+            bytes=size_bytes,
+        )
+        self._connection.execute(statement)
+        pieces = [n for (n,) in self._connection.execute("SELECT number FROM seal_pieces ORDER BY number").fetchall()]
+        log.info("%s: large rows, sorted in %d pieces", table.name, len(pieces))
+        for number in pieces:
+            # The last has no end, nor the first a beginning: every row is in exactly one.
+            behind = f"({key} <= (SELECT last FROM seal_pieces WHERE number = {number - 1})) IS NOT TRUE"
+            within = f"({key} <= (SELECT last FROM seal_pieces WHERE number = {number})) IS TRUE"
+            yield behind if number == pieces[-1] else f"{behind} AND {within}"
 
     def _user_did(self, source: str) -> str:
         """The partition of a post: its author where that one has very many in the hour."""
@@ -216,6 +262,12 @@ def _seal(settings: Settings, now: datetime, progress: Progress) -> tuple[list[S
     if failed:
         raise failure("sealed", failed)
     return done, left
+
+
+def _decoded_bytes(files: Sequence[DataFile]) -> int:
+    """How large the rows of `files` are as Parquet keeps them, before it compresses them."""
+    metadata = [parquet.read_metadata(file.path) for file in files]
+    return sum(part.row_group(number).total_byte_size for part in metadata for number in range(part.num_row_groups))
 
 
 def first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -37,6 +38,8 @@ from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, wait_
 from tests.lake.feed import feed, rows, values
 from tests.lake.test_relations import account
 from tests.lake.test_store import delete_rows
+from tests.webapi.lake_rows import Lake
+from tests.webapi.lake_rows import post as lake_post
 
 HOUR_US = 3_600_000_000
 POST = "app.bsky.feed.post"
@@ -186,6 +189,54 @@ def test_many_hours_that_cannot_be_sealed_are_counted(
         with pytest.raises(SealError, match=r"7 hours of tables .* likes 2026-07-04T06: .*; and 2 more"):
             seal(settings, LATER)
     assert len(seal(settings, LATER)) == 7
+
+
+def test_an_hour_of_large_rows_is_sealed_in_pieces_of_the_memory(lake_settings: Settings) -> None:
+    lake = Lake(lake_settings)
+    for part in range(4):
+        lake.write([lake_post("x" * 1_000_000, did=DIDS[n % 7], rkey=f"3k{n}-{part}", rev=n) for n in range(30)])
+    (hour,) = sealed_of(seal(lake_settings.model_copy(update={"duckdb_memory_mb": 160}), LATER), "posts")
+    assert (hour.rows, hour.files) == (120, 1)
+    assert values(lake_settings, "SELECT count(DISTINCT rkey) FROM posts_all WHERE length(text) = 1000000") == [120]
+
+
+def test_pieces_are_what_one_piece_is(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Heavy authors, rows that came twice, purged ones, and tables without a DID among them."""
+    frames = [post(DIDS[n % 5], f"3k{n % 7}", rev=n + 1, text="long " * 50) for n in range(40)]
+    frames += [delete(DIDS[1], "3k1", rev=90), *(account(did, True, seq=1) for did in DIDS), b"junk", b"other junk"]
+    drained(buffer, settings, frames)
+    store = Store(settings.lake_dir)
+    for flush in (50, 51):
+        store.append(DELETES, delete_rows("3kx", "3ky"), flush, {})
+    after = datetime.now(UTC) + timedelta(hours=3)
+    whole, cut = settings.home / "whole", settings.home / "cut"
+    for folder in (whole, cut):
+        shutil.copytree(settings.lake_dir, folder / "lake")
+    seal(Settings(bluelake_home=whole, duckdb_memory_mb=512, heavy_author_posts=7), after)
+    monkeypatch.setattr("lake.seal.LARGE_ROW_BYTES", 1)
+    # Pieces of 50 bytes.
+    monkeypatch.setattr("lake.seal._MEMORY_SHARE", 10_000_000)
+    monkeypatch.setattr("lake.rewrite.ROW_GROUP_BYTES", 1)
+    caplog.set_level("INFO")
+
+    seal(Settings(bluelake_home=cut, duckdb_memory_mb=512, heavy_author_posts=7), after)
+
+    pieces = {said.args[0]: said.args[1] for said in caplog.records if "in %d pieces" in said.msg and said.args}
+    assert pieces["posts"] > 10
+    assert {"accounts", "deletes", "posts"} <= pieces.keys()
+    for table in ("posts", "accounts", "deletes", "rejects"):
+        one, many = (stored_rows(folder / "lake", table) for folder in (whole, cut))
+        assert one
+        assert one == many
+    groups = [parquet.read_metadata(file.path).num_row_groups for file in Store(cut / "lake").files("posts")]
+    assert sum(groups) > 10
+
+
+def stored_rows(lake_dir: Path, table: str) -> list[list[dict[str, Any]]]:
+    """The rows of every file of a table, in their order."""
+    return sorted((parquet.ParquetFile(file.path).read().to_pylist() for file in Store(lake_dir).files(table)), key=str)
 
 
 def test_files_followed_from_commit_to_commit_are_those_that_a_new_list_has(
