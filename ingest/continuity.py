@@ -74,6 +74,9 @@ class Continuity:
         if events:
             self._flow.note(events, last_us)
             self.last_us = last_us
+            if not self._flow.is_young:
+                # Whether or not it comes to a hole itself: the next connection may begin with one.
+                self._network.is_steady = self._flow.is_steady(self.gap_us)
 
     def admit(self, routed: Routed) -> bool:
         """Whether an event may be placed now, after those that `release` then gives; if not, it is held back."""
@@ -114,7 +117,7 @@ class Continuity:
         elif self._flow.is_young:
             is_steady = self._network.is_steady and self._horizon() > 0
         else:
-            is_steady = self._network.is_steady = self._flow.is_steady(self.gap_us)
+            is_steady = self._flow.is_steady(self.gap_us)
         return None if not is_steady else Hole(start_us, time_us, GapCause.HOST_SKIPPED, self.gap_us)
 
     def cross(self) -> None:

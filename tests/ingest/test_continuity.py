@@ -94,6 +94,21 @@ def test_a_sparse_stream_has_no_holes() -> None:
         continuity.note(1, number * 20 * SECOND_US)
 
 
+def test_a_network_that_has_become_steady_is_known_to_the_next_connection() -> None:
+    """A thin history, then the live events, and not one hole on that connection."""
+    network = Network(is_steady=False)
+    first = Continuity(GAP_SECONDS, lambda: 0, network=network)
+    for number in range(5):
+        assert admitted(first, 100 + 9 * number)
+        first.note(1, (100 + 9 * number) * SECOND_US)
+    for number in range(1, 61):
+        first.note(1, 136 * SECOND_US + number * SECOND_US // 10)
+    second = Continuity(GAP_SECONDS, lambda: 142 * SECOND_US, network=network)
+    assert admitted(second, 142)
+    second.note(1, 142 * SECOND_US)
+    assert not admitted(second, 153)
+
+
 @pytest.mark.parametrize("is_steady", [True, False])
 def test_a_young_connection_is_judged_by_those_before_it(is_steady: bool) -> None:
     continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US, network=Network(is_steady))
