@@ -13,6 +13,8 @@ from ingest.rates import Flow
 CONFIRMING_EVENTS = 5
 # Fewer, but not one alone, do too if nothing else has come for so long.
 CONFIRMING_SECONDS = 3.0
+# Of what a host has visibly skipped, so much may be left by others: their clocks are compared no better.
+SKIPPED_LIMIT_US = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,16 @@ class Continuity:
             self._awaited_us = start_us
             cause = GapCause.CURSOR_TOO_OLD if self.is_outdated else GapCause.REPLAY_STARTS_LATE
             return Hole(start_us, time_us, cause, 0 if self.is_outdated else self.gap_us)
+        if time_us - self.last_us <= self.gap_us:
+            return None
         if self.last_us < self._awaited_us:
             is_steady = True
         elif self._flow.is_young:
             is_steady = self._network.is_steady and self._horizon() > 0
         else:
             is_steady = self._flow.is_steady(self.gap_us)
-        return None if not is_steady else Hole(start_us, time_us, GapCause.HOST_SKIPPED, self.gap_us)
+        limit_us = min(self.gap_us, SKIPPED_LIMIT_US)
+        return None if not is_steady else Hole(start_us, time_us, GapCause.HOST_SKIPPED, limit_us)
 
     def cross(self) -> None:
         """Go on behind the hole: `release` gives what was held back, and the stream begins anew there."""

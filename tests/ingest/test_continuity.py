@@ -3,7 +3,7 @@
 import pytest
 
 from core.reasons import GapCause
-from ingest.continuity import CONFIRMING_EVENTS, Continuity, Hole, Network
+from ingest.continuity import CONFIRMING_EVENTS, SKIPPED_LIMIT_US, Continuity, Hole, Network
 from ingest.frames import Routed
 
 SECOND_US = 1_000_000
@@ -47,7 +47,7 @@ def test_events_in_a_row_behind_a_jump_confirm_a_hole_and_none_of_them_is_placed
     for number in range(CONFIRMING_EVENTS):
         assert continuity.hole is None
         assert not admitted(continuity, 111 + number)
-    assert continuity.hole == Hole(100 * SECOND_US, 113 * SECOND_US, GapCause.HOST_SKIPPED, GAP_SECONDS * SECOND_US)
+    assert continuity.hole == Hole(100 * SECOND_US, 113 * SECOND_US, GapCause.HOST_SKIPPED, SKIPPED_LIMIT_US)
     assert continuity.last_us == 100 * SECOND_US
     continuity.cross()
     assert [held[2] for held in continuity.release()] == [(111 + number) * SECOND_US for number in range(5)]
@@ -82,9 +82,17 @@ def test_a_hole_is_none_once_an_event_comes_that_fits() -> None:
 
 
 def test_what_another_host_has_served_is_no_hole() -> None:
-    continuity = steady(horizon_us=105 * SECOND_US)
+    continuity = steady(horizon_us=114 * SECOND_US)
     assert admitted(continuity, 115)
     assert not continuity.admit(event(116))
+
+
+def test_what_another_host_has_served_is_no_hole_but_the_rest_of_it_is_however_short() -> None:
+    """The host has skipped from 100 to 112, and another one served that up to 109: three seconds are nowhere."""
+    continuity = steady(horizon_us=109 * SECOND_US)
+    for _ in range(CONFIRMING_EVENTS):
+        assert not admitted(continuity, 112)
+    assert continuity.hole == Hole(109 * SECOND_US, 112 * SECOND_US, GapCause.HOST_SKIPPED, SKIPPED_LIMIT_US)
 
 
 def test_a_sparse_stream_has_no_holes() -> None:
