@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
 # Two hosts' holes that end this close to each other are the same one.
 SAME_US = 1_000_000
+# A host whose hole ends earlier by more than this has events that another one lacks.
+BETTER_US = 50_000
 NOTED_KEPT = 16
 # Hosts that answer differently each time are not asked for ever.
 MOVES_A_HOST = 4
@@ -104,7 +106,7 @@ class Gaps:
         untried = [other for other in others if trial.tried.get(other, 0) <= start]
         best = min((url, *others), key=lambda candidate: trial.tried.get(candidate, 0))
         wanted = untried[0] if untried else best
-        is_better = untried or trial.tried[best] < end - SAME_US
+        is_better = untried or trial.tried[best] < end - BETTER_US
         if wanted == url or not is_better or trial.moves >= MOVES_A_HOST * len(hosts.urls):
             return
         trial.wanted = wanted

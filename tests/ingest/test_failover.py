@@ -241,12 +241,17 @@ def test_a_host_that_is_away_for_a_moment_is_still_asked_for_a_gap(buffer: Buffe
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("others_end", [800, 640])
 def test_what_no_host_has_is_one_gap_the_smallest_and_a_restart_does_not_note_it_again(
-    buffer: Buffer, settings: Settings
+    buffer: Buffer, settings: Settings, others_end: int
 ) -> None:
     async def scenario() -> None:
         async with jetstream_host() as one, jetstream_host() as two, jetstream_host() as three:
-            one.withheld, two.withheld, three.withheld = [span(300, 900)], [span(280, 600)], [span(300, 800)]
+            one.withheld, two.withheld, three.withheld = (
+                [span(300, others_end + 100)],
+                [span(280, 600)],
+                [span(300, others_end)],
+            )
             tuning = chosen(settings, one, two, three)
             async with running(tuning, buffer) as run:
                 for host in (one, two, three):
