@@ -95,8 +95,9 @@ def _redis_full(world: World, argument: str) -> None:
         with suppress(redis.exceptions.RedisError):
             world.redis.client.config_set("maxmemory", 0)
 
-    world.redis.client.config_set("maxmemory", _FULL_BYTES)
+    # Before: what is not answered in time may be done all the same.
     world.undo_in(float(argument), make_room)
+    world.redis.client.config_set("maxmemory", _FULL_BYTES)
 
 
 def _host(world: World, fault: str, host: str, seconds: str) -> None:

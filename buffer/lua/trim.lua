@@ -16,14 +16,15 @@ for _, entry in ipairs(gone) do
     end
   end
 end
+-- First, since a Redis that is full lets a script do nothing else until it has written something that it allows.
+local after = string.format('%.0f', tonumber(last) + 1) .. '-0'
+for i = 2, #KEYS do
+  redis.call('XTRIM', KEYS[i], 'MINID', after)
+end
 for queue, number in pairs(events) do
   redis.call('HINCRBY', KEYS[1], 'events:' .. queue, -number)
 end
 for queue, number in pairs(bytes) do
   redis.call('HINCRBY', KEYS[1], 'bytes:' .. queue, -number)
-end
-local after = string.format('%.0f', tonumber(last) + 1) .. '-0'
-for i = 2, #KEYS do
-  redis.call('XTRIM', KEYS[i], 'MINID', after)
 end
 return #gone

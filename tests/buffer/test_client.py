@@ -125,6 +125,26 @@ def append_until_full(buffer: Buffer, piece: Chunk) -> int:
     pytest.fail("Redis was never full")
 
 
+def test_a_full_redis_can_be_trimmed_and_then_takes_more(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Otherwise a drain could never make the room that the ingester waits for."""
+    server = RedisServer(tmp_path_factory.mktemp("trim"), "--maxmemory", "3mb", "--maxmemory-policy", "noeviction")
+    server.start()
+    buffer = Buffer(server.url)
+    try:
+        piece = Chunk("likes", 1, 1, 2, bytes(range(256)) * 400)
+        written = append_until_full(buffer, piece)
+        with redis.Redis.from_url(server.url) as client:
+            client.config_set("maxmemory", client.info("memory")["used_memory"] - 100_000)
+        with pytest.raises(BufferFullError):
+            append(buffer, written + 1, piece)
+        assert buffer.trim(written - 1) == written - 1
+        assert buffer.depth()["likes"].events == 1
+        append(buffer, written + 1, piece)
+    finally:
+        buffer.close()
+        server.stop()
+
+
 def test_a_full_redis_refuses_and_keeps_what_it_has(tmp_path_factory: pytest.TempPathFactory) -> None:
     server = RedisServer(tmp_path_factory.mktemp("full"), "--maxmemory", "3mb", "--maxmemory-policy", "noeviction")
     server.start()
