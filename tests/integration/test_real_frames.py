@@ -13,36 +13,50 @@ from typing import Any
 import pytest
 
 from lake.query import query
-from tests.conftest import REAL_FRAMES, ROOT, clean_environment, free_port, wait_until
+from tests.conftest import ROOT, clean_environment, commit_frame, free_port, wait_until
 from tests.integration.running_stack import RunningStack, running_stack
 from tests.lake.feed import rows
 from tests.lake.test_parse_real import TABLES, base, record_row
 
 pytestmark = pytest.mark.integration
-# Counted by hand with grep and wc. The simulator, as a real host, keeps back the one event of a collection nobody asked for.
-COUNTS = {"likes": 69, "posts": 10, "reposts": 11, "follows": 5, "blocks": 1, "deletes": 3, "rejects": 0}
+# The sample holds no post in Czech, so that a made-up one goes the same way.
+CZECH = commit_frame(
+    "app.bsky.feed.post",
+    rkey="3mptczechpost",
+    time_us=1_783_175_888_300_000,
+    record={"text": "Příliš žluťoučký kůň úpěl ďábelské ódy", "langs": ["cs"]},
+)
+# Counted by hand with grep and wc, and the made-up one. The simulator, as a real host, keeps back the one event of a collection
+# nobody asked for.
+COUNTS = {"likes": 69, "posts": 11, "reposts": 11, "follows": 5, "blocks": 1, "deletes": 3, "rejects": 0}
 
 
 @pytest.fixture
-def simulator(tmp_path: Path) -> Iterator[str]:
-    """A simulator that serves the file. Yields its URL."""
-    if not REAL_FRAMES.exists():
-        pytest.skip(f"the sample of real frames is not at {REAL_FRAMES}")
+def served(real_frames: list[bytes]) -> list[bytes]:
+    """What the simulator serves: the sample, and a post in Czech."""
+    return [*real_frames, CZECH]
+
+
+@pytest.fixture
+def simulator(tmp_path: Path, served: list[bytes]) -> Iterator[str]:
+    """A simulator that serves those frames. Yields its URL."""
+    file = tmp_path / "frames.jsonl"
+    file.write_bytes(b"".join(frame + b"\n" for frame in served))
     port = free_port()
-    command = [sys.executable, "-m", "simulator", "--file", str(REAL_FRAMES), "--port", str(port)]
+    command = [sys.executable, "-m", "simulator", "--file", str(file), "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=subprocess.DEVNULL)
     yield f"ws://127.0.0.1:{port}/subscribe"
     process.terminate()
     process.wait(30)
 
 
-def test_from_the_file_to_a_search_result(simulator: str, home: Path, real_frames: list[bytes]) -> None:
+def test_from_the_file_to_a_search_result(simulator: str, home: Path, served: list[bytes]) -> None:
     settings = {"JETSTREAM_URLS": simulator, "JETSTREAM_START": "2026-07-04T14:38:00Z", "DRAIN_SCHEDULE": "* * * * *"}
     with running_stack(home, demo=False, **settings) as stack:
         wait_until(lambda: _counts(stack) == COUNTS, 240, "the real frames in the lake")
-        _every_record_once(stack, real_frames)
+        _every_record_once(stack, served)
         _batches_came_from_airflow(stack)
-        _searches(stack, real_frames)
+        _searches(stack, served)
         _admin_password_is_told(stack)
         assert stack.stop() == 0
         wait_until(lambda: not stack.processes(), 30, "no process left behind")
@@ -79,14 +93,13 @@ def _key(row: dict[str, Any]) -> tuple[str, str]:
 
 def _batches_came_from_airflow(stack: RunningStack) -> None:
     drains = list((stack.home / "airflow" / "logs" / "dag_id=drain_buffer").rglob("task_id=drain/*.log"))
-    assert any("99 rows" in log.read_text() for log in drains)
+    assert any("100 rows" in log.read_text() for log in drains)
 
 
 def _searches(stack: RunningStack, real_frames: list[bytes]) -> None:
     posts = [json.loads(frame) for frame in real_frames if b'"app.bsky.feed.post","rkey"' in frame]
     texts = {frame["commit"]["record"]["text"] for frame in posts}
-    # The sample's hundred frames hold no post in Czech; tests/integration/test_demo.py searches for Czech words.
-    for word in ("ジャードゥーガル", "DEBUNKED", "이쁘시네용"):
+    for word in ("ジャードゥーガル", "DEBUNKED", "이쁘시네용", "ŽLUŤOUČKÝ"):
         expected = {text for text in texts if word.casefold() in text.casefold()}
         assert expected
         answer = stack.get_json(f"/search?text={urllib.parse.quote(word)}")
