@@ -31,11 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     failed: list[int] = []
     hits: Counter[str] = Counter()
+    exits: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     signal.signal(signal.SIGTERM, _leave)
     with multiprocessing.get_context("spawn").Pool(given.jobs, _leave_when_told, maxtasksperchild=20) as pool:
         for number, outcome in enumerate(pool.imap_unordered(_one, jobs), 1):
             hits += outcome.hits
+            exits += outcome.exits
             refused.update(outcome.refused)
             if not outcome.ok:
                 failed.append(outcome.plan.seed)
@@ -44,7 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Not by the block's end, which stops the workers with a signal.
         pool.close()
         pool.join()
-    _summarise(jobs=len(jobs), failed=failed, hits=hits, refused=refused, seconds=time.monotonic() - began)
+    print(f"{len(jobs)} runs in {(time.monotonic() - began) / 60:.1f} min: {len(failed)} failed", end="")
+    print(f": seeds {', '.join(map(str, sorted(failed)))}" if failed else "")
+    print("died at: " + ", ".join(f"{point} {hits[point]}" for point in CRASH_POINTS))
+    print("ended with an error during faults: " + (", ".join(f"{kind} {n}" for kind, n in exits.items()) or "none"))
+    print(f"{sum(refused.values())} actions could not be done")
     return 1 if failed else 0
 
 
@@ -81,11 +87,3 @@ def _tell(outcome: Outcome, keep: Path, actions: str | None) -> None:
 def _tell_progress(done: int, total: int, failed: int, seconds: float) -> None:
     left = seconds / done * (total - done)
     print(f"[{done}/{total}, {failed} failed, {seconds / 60:.1f} min, {left / 60:.1f} min to go]", flush=True)
-
-
-def _summarise(*, jobs: int, failed: list[int], hits: Counter[str], refused: Counter[str], seconds: float) -> None:
-    print(f"{jobs} runs in {seconds / 60:.1f} min: {len(failed)} failed{': seeds ' if failed else ''}", end="")
-    print(", ".join(map(str, sorted(failed))))
-    print("died at: " + ", ".join(f"{point} {hits[point]}" for point in CRASH_POINTS))
-    if refused:
-        print(f"{sum(refused.values())} actions could not be done")

@@ -55,9 +55,15 @@ class History:
         statuses = self.accounts.get((did, "account"))
         return statuses is not None and statuses[-1].columns["active"] is False
 
-    def was_ever_deleted(self, did: str) -> bool:
-        """Whether the account once had the status `deleted`: its records may be gone for good."""
-        return any(event.columns["status"] == "deleted" for event in self.accounts.get((did, "account"), []))
+    def is_deleted_account(self, did: str) -> bool:
+        """Whether the account is deleted, by its newest status."""
+        statuses = self.accounts.get((did, "account"))
+        return statuses is not None and statuses[-1].columns["status"] == "deleted"
+
+    def last_deleted_us(self, did: str) -> int | None:
+        """When the account last got the status `deleted`: what is older may be gone for good. None: never."""
+        events = self.accounts.get((did, "account"), [])
+        return max((event.time_us for event in events if event.columns["status"] == "deleted"), default=None)
 
     def current(self) -> dict[Record, Standing]:
         """Every record that is to be shown."""

@@ -17,6 +17,13 @@ from chaos.world import World
 _FULL_BYTES = 1 << 20
 # Longer than GAP_SECONDS of a run.
 SKIP_SECONDS = 4
+# Faults that concern connections which a host has at that moment.
+_ON_CONNECTIONS = frozenset({"drop", "duplicate", "back", "error", "garbage", "refuse"})
+# How long a fault waits for what it is about.
+RUNNING_SECONDS = 2.0
+OUTAGE_SECONDS = 4.5
+# What happened so shortly before the ingester comes back, the hosts still have then.
+REMEMBERED_SECONDS = 0.8
 
 
 def apply(world: World, action: Action) -> None:
@@ -45,7 +52,13 @@ def _kill(world: World, kind: str, number: signal.Signals) -> None:
 
 
 def _killer(kind: str, number: signal.Signals = signal.SIGKILL) -> Callable[[World, str], None]:
-    return lambda world, argument: _kill(world, kind, number)
+    def kill(world: World, argument: str) -> None:
+        world.run_while(lambda: not world.is_running(kind), RUNNING_SECONDS)
+        if not world.is_running(kind):
+            raise HarnessError(f"no {kind} was running")
+        _kill(world, kind, number)
+
+    return kill
 
 
 def _kill_simulator(world: World, argument: str) -> None:
@@ -62,8 +75,29 @@ def _two(kind: str) -> Callable[[World, str], None]:
 
 
 def _two_ingesters(world: World, argument: str) -> None:
+    if world.is_held("ingest"):
+        raise HarnessError("the ingester is to be down")
     second = world.start("ingest")
     world.undo_in(2.5, lambda: second.kill(signal.SIGTERM))
+
+
+def _outage(world: World, argument: str) -> None:
+    """The ingester is down for longer than the hosts keep anything."""
+    if world.elapsed + OUTAGE_SECONDS > LIVE_SECONDS - 0.5:
+        raise HarnessError("nothing would come after it, so that nobody could notice")
+
+    def forget() -> None:
+        if world.elapsed > LIVE_SECONDS - REMEMBERED_SECONDS:
+            world.refused.append("outage: the machine was so slow that nothing would have come after it")
+            return
+        # All from the same moment on: which of two hosts had some milliseconds more, nobody can tell.
+        floor_us = world.epoch_us + int((world.elapsed - REMEMBERED_SECONDS) * 1e6)
+        for host in range(world.plan.hosts):
+            world.simulator.control(host, f"forget?before_us={floor_us}")
+
+    world.hold("ingest", OUTAGE_SECONDS)
+    _kill(world, "ingest", signal.SIGKILL)
+    world.undo_in(OUTAGE_SECONDS - 0.1, forget)
 
 
 def _redis_kill(world: World, argument: str) -> None:
@@ -114,7 +148,25 @@ def _host(world: World, fault: str, host: str, seconds: str) -> None:
         "error": "error?name=ConsumerTooSlow",
         "garbage": f"garbage?frames={int(seconds) * 10}",
     }[fault]
-    world.simulator.control(int(host), query)
+    number = _connected(world, int(host)) if fault in _ON_CONNECTIONS else int(host)
+    world.simulator.control(number, query)
+    if fault == "refuse":
+        # Nobody would ask it meanwhile.
+        world.simulator.control(number, "drop")
+
+
+def _connected(world: World, host: int) -> int:
+    """`host`, or another one that is being read. Raises HarnessError where none is within a while."""
+    count = world.plan.hosts
+
+    def reading() -> list[int]:
+        turns = [(host + step) % count for step in range(count)]
+        return [number for number in turns if world.simulator.control(number, "state")["connections"]]
+
+    world.run_while(lambda: not reading(), RUNNING_SECONDS)
+    if not (found := reading()):
+        raise HarnessError("no host was being read")
+    return found[0]
 
 
 def _disk_full(world: World, argument: str) -> None:
@@ -167,6 +219,7 @@ ACTIONS: dict[str, Callable[[World, str], None]] = {
     "kill-drain": _killer("drain"),
     "kill-seal": _killer("seal"),
     "kill-simulator": _kill_simulator,
+    "outage": _outage,
     "two-drains": _two("drain"),
     "two-ingesters": _two_ingesters,
     "redis-kill": _redis_kill,

@@ -6,6 +6,7 @@ compared with what `bluelake sql` shows. Only two things may be missing: rows th
 served, if the table `gaps` says so with bounds that contain it.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +15,23 @@ from pathlib import Path
 
 from chaos.current import History, Record
 from chaos.deltalog import PARTITION, Row, read_rows
-from chaos.truth import EPOCH, KEYS, RECORD_TABLES, TABLES, Event, Key, Truth
+from chaos.truth import COLLECTIONS, EPOCH, KEYS, RECORD_TABLES, TABLES, Event, Key, Truth
 
 SHOWN_AT_MOST = 5
+# By so much a gap may be wider, on either side, than what was kept back: the margins of the runs' settings.
+GAP_SLACK_US = 12_000_000
+# So long without an event is a gap as far as anybody can tell: GAP_SECONDS of a run.
+QUIET_US = 2_500_000
+# So much younger than the deletion of its account a record may be that goes with it, while the account stays deleted.
+PURGE_MARGIN_US = 900_000_000
+# Folders of authors that have none of their own.
+SHARED_FOLDERS = ("other",)
 
 
 @dataclass(frozen=True)
 class Difference:
     """One way in which the lake is not what happened. `kind`: lost, twice, foreign, column, misplaced, unreported,
-    hidden, shown, stale."""
+    invented, hidden, shown, stale, unfound."""
 
     kind: str
     table: str
@@ -72,16 +81,25 @@ class Verdict:
 
 
 class Oracle:
-    """Compares one lake with one truth. `tables`: every row of each table. `shown`: by table, what people see as current."""
+    """Compares one lake with one truth. `tables`: every row of each table. `shown`: by table, what people see as current.
+    `exported`: at:// URIs of the posts that a search for everything finds; None: nobody searched."""
 
     def __init__(
-        self, truth: Truth, tables: Mapping[str, Sequence[Row]], shown: Mapping[str, Sequence[Row]], world: World
+        self,
+        truth: Truth,
+        tables: Mapping[str, Sequence[Row]],
+        shown: Mapping[str, Sequence[Row]],
+        world: World,
+        exported: Sequence[str] | None = None,
     ) -> None:
         self._truth = truth
         self._tables = tables
         self._shown = shown
+        self._exported = exported
         self._world = world
         self._offsets = set(world.offsets_us.values())
+        # So much later than another an event may seem which happened before it.
+        self._apart_us = max(self._offsets) - min(self._offsets)
         self._rows: dict[str, dict[Key, Row]] = {}
         self._happened = {
             table: {key: event for key, event in events.items() if event.kind not in world.kinds_left_out}
@@ -96,12 +114,14 @@ class Oracle:
 
     def judge(self) -> Verdict:
         """Compare everything."""
+        self._check_gaps()
         for table in TABLES:
             self._compare_rows(table)
             self._account_for_missing(table)
         # What was not served has not happened as far as people can see.
         self._history = History(self._served)
         self._compare_current()
+        self._compare_exported()
         return self.verdict
 
     def _say(self, kind: str, table: str, key: Key, detail: str) -> None:
@@ -133,26 +153,36 @@ class Oracle:
         hour = f"{EPOCH + timedelta(microseconds=at_us):%Y-%m-%d-%H}"
         if "-".join(str(row[name]) for name in PARTITION) != hour:
             self._say("misplaced", event.table, event.key, f"lies in {[row[name] for name in PARTITION]}, not {hour}")
+        if row.get("user_did", event.did) not in (event.did, *SHARED_FOLDERS):
+            self._say("misplaced", event.table, event.key, f"lies in the folder of {row['user_did']}")
 
     def _account_for_missing(self, table: str) -> None:
         for key, event in self._happened[table].items():
             if key in self._rows[table]:
                 self._served.append(event)
-            elif self._is_withheld(event):
+                continue
+            is_withheld = self._is_withheld(event)
+            if is_withheld and self._is_in_gap(event):
                 self.verdict.missing += 1
-                if not self._is_in_gap(event):
-                    self._say("unreported", table, key, f"no host served {event.time_us}, and no gap contains that")
+                continue
+            may_be_purged = self._may_be_purged(event)
+            if is_withheld and not may_be_purged:
+                self.verdict.missing += 1
+                self._say("unreported", table, key, f"no host served {event.time_us}, and no gap contains that")
+                continue
+            self._served.append(event)
+            if may_be_purged:
+                self.verdict.purged += 1
             else:
-                self._served.append(event)
-                if self._may_be_purged(event):
-                    self.verdict.purged += 1
-                else:
-                    self._say("lost", table, key, f"happened at {event.time_us}, and a host served it")
+                self._say("lost", table, key, f"happened at {event.time_us}, and a host served it")
 
     def _may_be_purged(self, event: Event) -> bool:
         if not self._world.purging or event.table not in RECORD_TABLES:
             return False
-        return self._history.has_delete_after(event) or self._history.was_ever_deleted(event.did)
+        deleted_us = self._history.last_deleted_us(event.did)
+        margin = self._apart_us + (PURGE_MARGIN_US if self._history.is_deleted_account(event.did) else 0)
+        is_of_deleted = deleted_us is not None and event.time_us <= deleted_us + margin
+        return self._history.has_delete_after(event) or is_of_deleted
 
     def _is_withheld(self, event: Event) -> bool:
         """Whether none of the hosts served it."""
@@ -162,15 +192,46 @@ class Oracle:
         )
 
     def _is_in_gap(self, event: Event) -> bool:
-        for gap in self._open_gaps:
-            port = str(gap["host"]).rpartition(":")[2]
-            offsets = (
-                [self._world.offsets_us[int(port)]] if port.isdecimal() and int(port) in self._world.offsets_us else []
-            )
-            for offset in offsets or self._offsets:
-                if int(str(gap["from_at"])) <= event.time_us + offset <= int(str(gap["to_at"])):
-                    return True
-        return False
+        return any(
+            first <= event.time_us <= last
+            for first, last in (self._base_span(gap) for gap in self._open_gaps if self._port_of(gap) is not None)
+        )
+
+    def _port_of(self, gap: Row) -> int | None:
+        """The port of the host that a row of `gaps` names; None where there is no such host."""
+        port = str(gap["host"]).rpartition(":")[2]
+        return int(port) if port.isdecimal() and int(port) in self._world.offsets_us else None
+
+    def _base_span(self, gap: Row) -> tuple[int, int]:
+        """The bounds of a row of `gaps`, which are by its host's clock, in base time."""
+        offset = self._world.offsets_us[self._port_of(gap) or 0]
+        return int(str(gap["from_at"])) - offset, int(str(gap["to_at"])) - offset
+
+    def _check_gaps(self) -> None:
+        """Every gap is of a host that is known, stands there once, and is about what some host really did not have."""
+        rows = [row for row in self._tables.get("gaps", ()) if row.get("repaired_at") is None]
+        for span, count in Counter(map(_span_of, rows)).items():
+            if count > 1:
+                self._say("twice", "gaps", span, f"stands there {count} times")
+        times = sorted(event.time_us for events in self._happened.values() for event in events.values())
+        for row in rows:
+            if self._port_of(row) is None:
+                self._say("invented", "gaps", _span_of(row), "no such host")
+            elif not self._was_withheld(*self._base_span(row), times):
+                self._say(
+                    "invented", "gaps", _span_of(row), "no host kept that to itself, and the network was not quiet"
+                )
+
+    def _was_withheld(self, first: int, last: int, times: Sequence[int]) -> bool:
+        """Whether a host really kept back what lies about there, or there was nothing: a quiet network looks the same."""
+        slack = GAP_SLACK_US + self._apart_us
+        spans = [(span.from_us, span.to_us) for span in self._truth.withheld]
+        spans += [(0, times[0] if times else last)]
+        spans += [(before, after) for before, after in itertools.pairwise(times) if after - before > QUIET_US]
+        return any(
+            start <= last and first <= end and (not start or first >= start - slack) and last <= end + slack
+            for start, end in spans
+        )
 
     def _compare_current(self) -> None:
         expected = self._history.current()
@@ -216,6 +277,18 @@ class Oracle:
         if right is not None and row["event_at"] != right:
             self._say("stale", table, record[1:], f"event_at is {row['event_at']}, first seen at {right}")
 
+    def _compare_exported(self) -> None:
+        """A search finds the posts that SQL shows, each once."""
+        if self._exported is None:
+            return
+        prefix = f"{COLLECTIONS['posts']}/"
+        shown = Counter(f"at://{row['did']}/{prefix}{row['rkey']}" for row in self._shown.get("posts", ()))
+        exported = Counter(self._exported)
+        for uri, count in (shown - exported).items():
+            self._say("unfound", "posts", (uri,), f"shows, and no search finds it ({count})")
+        for uri, count in (exported - shown).items():
+            self._say("unfound", "posts", (uri,), f"a search finds it, and it does not show ({count})")
+
     def _compare_accounts(self) -> None:
         expected = self._history.current_accounts()
         newest = {(str(row["did"]), str(row["kind"])): row for row in self._shown.get("accounts", ())}
@@ -244,7 +317,9 @@ def _short(row: Row) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in row.items() if value not in (None, []))[:300]
 
 
-def judge(truth: Truth, lake: Path, shown: Mapping[str, Sequence[Row]], world: World) -> Verdict:
+def judge(
+    truth: Truth, lake: Path, shown: Mapping[str, Sequence[Row]], world: World, exported: Sequence[str] | None = None
+) -> Verdict:
     """Compare the lake in the folder `lake` with the truth. Raises TruthError where it cannot be read."""
     tables = {table: read_rows(lake / table) for table in (*TABLES, "gaps")}
-    return Oracle(truth, tables, shown, world).judge()
+    return Oracle(truth, tables, shown, world, exported).judge()

@@ -9,7 +9,9 @@ from core.crash import CRASH_POINTS, CrashPoint
 LIVE_SECONDS = 7.0
 # From when on actions come, and how far before the end of the live events the last one may come, seconds.
 FIRST_ACTION, LAST_ACTION = 0.8, 0.5
-SKIP_BETWEEN = (0.3, 1.5)
+# What hosts keep to themselves can be noticed only if something comes after it: these come early.
+EARLY = frozenset({"host-skip", "outage"})
+EARLY_BETWEEN = (0.3, 1.5)
 
 PROCESS_OF_POINT: dict[CrashPoint, str] = {
     "before-flush": "ingest",
@@ -57,6 +59,7 @@ WEIGHTS = {
     "host-refuse": 3,
     "host-error": 3,
     "host-garbage": 4,
+    "outage": 3,
     "disk-full": 4,
     "power-loss": 6,
     "clock-step": 4,
@@ -83,7 +86,7 @@ class Action:
 class Plan:
     """One run. `compared`: hosts that are read at once. `small_disk`: the state lies on a disk of its own that can be filled.
     `history_minutes`: so many lie before the live events, which come at `live_rate` a second. `hard_cases`, `sync_share`: shares
-    of the events that begin a story of the simulator's."""
+    of the events that begin a story of the simulator's. `rewind_seconds`: how far a resume goes back on the same host."""
 
     seed: int
     wire: str
@@ -99,6 +102,7 @@ class Plan:
     drain_max_events: int
     small_disk: bool
     deletions: str
+    rewind_seconds: float
     actions: tuple[Action, ...]
 
     def __str__(self) -> str:
@@ -120,13 +124,14 @@ def draw(seed: int, names: Sequence[str] | None = None, *, drain_max_events: int
     count = rng.randint(3, 6)
     chosen = list(names) if names is not None else rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=count)
     moments = sorted(rng.uniform(FIRST_ACTION, LIVE_SECONDS - LAST_ACTION) for _ in chosen)
-    # What a host keeps to itself can be noticed only if something comes after it, and a point is come to only by who has work.
-    chosen.sort(key=lambda name: 0 if name == "host-skip" else 1 if name.startswith("crash") else rng.choice((1, 2)))
-    moments = [
-        rng.uniform(*SKIP_BETWEEN) if name == "host-skip" else at for at, name in zip(moments, chosen, strict=True)
-    ]
+    # A point is come to only by who has work.
+    chosen.sort(key=lambda name: 0 if name in EARLY else 1 if name.startswith("crash") else rng.choice((1, 2)))
+    moments = [rng.uniform(*EARLY_BETWEEN) if name in EARLY else at for at, name in zip(moments, chosen, strict=True)]
     drawn = [_action(rng, at, name, hosts) for at, name in zip(moments, chosen, strict=True)]
     actions = tuple(sorted(drawn, key=lambda action: action.at))
+    if "outage" in chosen:
+        # Across clocks that lie apart by more than a gap is long, nobody could tell that there is one.
+        offsets = tuple(round(offset / 20, 2) for offset in offsets)
     return Plan(
         seed=seed,
         wire=wire,
@@ -143,6 +148,7 @@ def draw(seed: int, names: Sequence[str] | None = None, *, drain_max_events: int
         drain_max_events=drain_max_events or rng.choice((1500, 4000, 500_000)),
         small_disk=any(action.name == "disk-full" for action in actions),
         deletions="keep" if rng.random() < 0.15 else "purge",
+        rewind_seconds=rng.choice((0.1, 1.0, 5.0)),
         actions=actions,
     )
 

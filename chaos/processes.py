@@ -83,6 +83,11 @@ class Child:
         died = self.process.poll() == -signal.SIGKILL
         return self.crash.partition(":")[0] if died and self.crash and not self.killed else ""
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended by itself with an error."""
+        return bool(self.process.poll()) and not self.killed and not self.crashed
+
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send it a signal."""
         self.killed = self.killed or number == signal.SIGKILL

@@ -1,5 +1,7 @@
 """One run: a world, its faults, and what the oracle says of what is left."""
 
+import csv
+import io
 import json
 import shutil
 import time
@@ -17,7 +19,7 @@ from chaos.plan import LIVE_SECONDS, Plan
 from chaos.truth import RECORD_TABLES, read_truth
 from chaos.world import World
 
-ARMED_SECONDS = 2.0
+ARMED_SECONDS = 4.0
 SHOWN_TABLES = (*RECORD_TABLES, "accounts")
 
 
@@ -29,6 +31,7 @@ class Outcome:
     failure: str = ""
     verdict: Verdict | None = None
     hits: Counter[str] = field(default_factory=Counter)
+    exits: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
@@ -47,12 +50,13 @@ def run(plan: Plan, folder: Path) -> Outcome:
     try:
         with World(plan, folder) as world:
             outcome.hits, outcome.refused, outcome.notes = world.hits, world.refused, world.notes
+            outcome.exits = world.exits
             outcome.timings["start"] = time.monotonic() - began
             for action in plan.actions:
                 world.run_until(action.at)
                 apply(world, action)
             world.run_until(LIVE_SECONDS)
-            world.run_while_armed(ARMED_SECONDS)
+            world.run_while(world.is_armed, ARMED_SECONDS)
             outcome.timings["faults"] = time.monotonic() - began - outcome.timings["start"]
             world.end_faults()
             conclude(world, outcome)
@@ -79,10 +83,29 @@ def conclude(world: World, outcome: Outcome) -> None:
         purging=plan.deletions == "purge" and world.purging,
         kinds_left_out=frozenset({"sync"} if plan.wire == "v1" else ()),
     )
-    outcome.verdict = judge(read_truth(world.simulator.ledger), world.home / "lake", shown, facts)
+    outcome.verdict = judge(
+        read_truth(world.simulator.ledger), world.home / "lake", shown, facts, exported_posts(world)
+    )
     outcome.timings["judge"] = time.monotonic() - began - outcome.timings["settle"]
-    if not outcome.verdict.ok:
-        outcome.failure = outcome.verdict.report()
+    wrong = [*world.wrong, *tracebacks(world.logs)]
+    if wrong or not outcome.verdict.ok:
+        outcome.failure = "\n".join([*wrong, outcome.verdict.report()])
+
+
+def tracebacks(logs: Path) -> list[str]:
+    """What the pipeline's processes did not expect, whatever was done to them: by log, the first traceback's last line."""
+    found = []
+    for path in sorted(logs.iterdir()):
+        _, mark, rest = path.read_text(errors="replace").partition("Traceback (most recent call last):")
+        if mark:
+            last = next((line for line in rest.splitlines()[1:] if line and not line.startswith((" ", "\t"))), "")
+            found.append(f"unexpected: {path.name}: {last}")
+    return found
+
+
+def exported_posts(world: World) -> list[str]:
+    """The at:// URIs of the posts that `bluelake export` writes."""
+    return [row["id"] for row in csv.DictReader(io.StringIO(world.finish("export"), newline=""))]
 
 
 def shown_rows(world: World) -> dict[str, list[Row]]:

@@ -14,9 +14,11 @@ from core.crash import CRASH_POINTS
 POINT_SECONDS = 120.0
 # Batches small enough that every drain leaves something for the next one.
 BATCH_EVENTS = 400
+# A world with two hosts whose clocks lie apart, v2, compressed, and with the hard stories of the simulator.
+TOUR_SEED = 216
 
 
-def tour(folder: Path, points: Sequence[str] = CRASH_POINTS, seed: int = 1) -> Outcome:
+def tour(folder: Path, points: Sequence[str] = CRASH_POINTS, seed: int = TOUR_SEED) -> Outcome:
     """Let a process die at each of `points`, in `folder`. The outcome's `hits` say where one did."""
     plan = draw(seed, [], drain_max_events=BATCH_EVENTS)
     outcome = Outcome(plan)

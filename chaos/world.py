@@ -36,6 +36,8 @@ IDLE_SECONDS = 2.0
 # A cursor this close to the last event has seen it: clocks lie up to four seconds apart.
 NEAR_END_US = 5_000_000
 COMMAND_SECONDS = 180.0
+# How long an ingester may take to end when it is told to, on a machine that is busy.
+STOP_SECONDS = 20.0
 SETTLING_EVENTS = 500_000
 LITTER_AGE_SECONDS = 30 * 86_400.0
 PATHS = {"v1": "/subscribe", "v2": "/xrpc/network.bsky.jetstream.subscribeEvents"}
@@ -44,8 +46,9 @@ PATHS = {"v1": "/subscribe", "v2": "/xrpc/network.bsky.jetstream.subscribeEvents
 class World:
     """The processes of one run in `folder`. Use as a context: at its end every process has ended.
 
-    `hits`: crash points at which a process has died. `refused`: what could not be done here, and why. `purging`: whether anything
-    was started that may take deleted rows out of the files.
+    `hits`: crash points at which a process has died. `exits`: how often a command of each kind has failed while there were
+    faults. `wrong`: what no fault excuses. `refused`: what could not be done here, and why. `purging`: whether anything was
+    started that may take deleted rows out of the files.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
@@ -54,12 +57,15 @@ class World:
         self.home = folder / "home"
         self.logs = folder / "logs"
         self.hits: Counter[str] = Counter()
+        self.exits: Counter[str] = Counter()
+        self.wrong: list[str] = []
         self.refused: list[str] = []
         self.notes: list[str] = []
         self.purging = False
         self.armed: dict[str, list[str]] = {kind: [] for kind in COMMANDS}
         self.running: dict[str, list[Child]] = {kind: [] for kind in COMMANDS}
         self._due = {"ingest": 0.0, "drain": 1.0, "seal": 2.0}
+        self._held_until: dict[str, float] = {}
         self._undo: list[tuple[float, Callable[[], None]]] = []
         self.disk = SmallDisk(self.home)
         self._settling = False
@@ -129,8 +135,10 @@ class World:
             JETSTREAM_START=str(self.epoch_us - (plan.history_minutes * 60 + 60) * 1_000_000),
             JETSTREAM_COMPRESS=str(plan.compress).lower(),
             BLUELAKE_HOSTS_COMPARED=str(plan.compared),
-            REWIND_SECONDS="5",
-            FAILOVER_REWIND_SECONDS="15",
+            # Nothing that was lost is to come back by chance when everything is restarted at the end.
+            REWIND_SECONDS="0.1" if self._settling else f"{plan.rewind_seconds:g}",
+            # Hosts' clocks lie up to eight seconds apart.
+            FAILOVER_REWIND_SECONDS="9",
             # At the end every host is silent, and going from one to the next would be no idleness.
             HOST_SILENT_SECONDS="600" if self._settling else "2",
             GAP_SECONDS="2.5",
@@ -141,6 +149,7 @@ class World:
             SEAL_DELAY_MINUTES="0",
             HEAVY_AUTHOR_POSTS="8",
             BLUELAKE_DELETIONS=plan.deletions,
+            MAX_ROWS_FLAG="false",
             DUCKDB_THREADS="1",
             DUCKDB_MEMORY_MB="512",
             **{OFFSET_VARIABLE: str(self.clock_file), LOG_VARIABLE: str(self.fsync_log)},
@@ -174,12 +183,20 @@ class World:
             self.tend()
             time.sleep(POLL_SECONDS)
 
-    def run_while_armed(self, seconds: float) -> None:
-        """Go on for at most so many seconds while a process has yet to come to its crash point."""
+    def run_while(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Keep everything running for at most so many seconds while `condition` holds."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and any(child.crash for children in self.running.values() for child in children):
+        while time.monotonic() < end and condition():
             self.tend()
             time.sleep(POLL_SECONDS)
+
+    def is_armed(self) -> bool:
+        """Whether a process has yet to come to its crash point."""
+        return any(self.armed.values()) or any(child.crash for children in self.running.values() for child in children)
+
+    def is_running(self, kind: str) -> bool:
+        """Whether a process of `kind` is running."""
+        return any(not child.ended for child in self.running[kind])
 
     def tend(self) -> None:
         """One look at everything: what has ended is noted and started again when it is due, faults are taken back."""
@@ -200,8 +217,17 @@ class World:
     def keep(self, *kinds: str) -> None:
         """Start those of `kinds` that are not running and are due."""
         for kind in kinds:
-            if all(child.ended for child in self.running[kind]) and time.monotonic() >= self._due[kind]:
+            due = max(self._due[kind], self._held_until.get(kind, 0.0))
+            if all(child.ended for child in self.running[kind]) and time.monotonic() >= due:
                 self.start(kind)
+
+    def hold(self, kind: str, seconds: float) -> None:
+        """Start none of `kind` for so many seconds."""
+        self._held_until[kind] = time.monotonic() + seconds
+
+    def is_held(self, kind: str) -> bool:
+        """Whether none of `kind` may be started at the moment."""
+        return time.monotonic() < self._held_until.get(kind, 0.0)
 
     def _note(self, child: Child) -> None:
         if child.crashed:
@@ -209,6 +235,8 @@ class World:
         elif child.crash and child.kind in ("ingest", *EVERY):
             # It ended without coming there: the next one may.
             self.armed[child.kind].insert(0, child.crash)
+        if child.failed:
+            self.exits[child.kind] += 1
 
     def kill_all(self) -> None:
         """SIGKILL to every process of the pipeline."""
@@ -238,8 +266,10 @@ class World:
             child.kill(signal.SIGTERM)
         for kind, children in self.running.items():
             for child in children:
-                with suppress(HarnessError):
-                    child.wait(8.0 if kind == "ingest" else COMMAND_SECONDS)
+                try:
+                    child.wait(STOP_SECONDS if kind == "ingest" else COMMAND_SECONDS)
+                except HarnessError as error:
+                    self.wrong.append(f"{error} although every fault had been taken back")
                 self._note(child)
             children.clear()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from pathlib import Path
 
 # Tests only: a file that notes what has been brought to the disk, so that the rest can be lost (docs/chaos.md).
@@ -42,9 +43,11 @@ def _fsync(descriptor: int) -> None:
 
 
 def _content(descriptor: int) -> dict[str, object]:
-    """What an fsync of it brings to the disk: a file's size, or the names in a folder, with inodes."""
-    status = os.fstat(descriptor)
-    if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+    """What an fsync of it brings to the disk: a file's size and checksum, or the names in a folder, with inodes."""
+    status, path = os.fstat(descriptor), f"/proc/self/fd/{descriptor}"
+    if os.path.isdir(path):
         with os.scandir(descriptor) as found:
             return {"inode": status.st_ino, "names": {entry.name: entry.inode() for entry in found}}
-    return {"inode": status.st_ino, "size": status.st_size}
+    # An inode is soon another file's: the content tells whether it still is this one.
+    content = Path(path).read_bytes()
+    return {"inode": status.st_ino, "size": len(content), "crc": zlib.crc32(content)}

@@ -8,6 +8,7 @@
 | `duplicate?events=N` | serves the next N events of each subscriber twice |
 | `back?seconds=S` | serves everything again from S seconds ago |
 | `skip?seconds=S` | withholds what happens in the next S seconds, now and in every later replay |
+| `forget?before_us=U` | replays nothing any more that is older than that base time |
 | `refuse?status=503&seconds=S` | answers every request to subscribe with that status |
 | `error?name=ConsumerTooSlow` | sends v2 subscribers an error frame, and closes every connection |
 | `subprotocol?name=X&seconds=S` | agrees on that subprotocol, which nobody offered |
@@ -58,6 +59,7 @@ class Faults:
             "duplicate": self._duplicate,
             "back": self._back,
             "skip": self._skip,
+            "forget": self._forget,
             "refuse": self._refuse,
             "error": self._error,
             "subprotocol": self._agree,
@@ -123,6 +125,11 @@ class Faults:
     def _skip(self, given: Parameters) -> Answer:
         from_us, to_us = self._host.withhold(_number(given, "seconds", _LONGEST_SECONDS))
         return {"from_us": from_us, "to_us": to_us}
+
+    def _forget(self, given: Parameters) -> Answer:
+        floor_us = int(_number(given, "before_us", self._host.clock()))
+        self._host.forget(floor_us)
+        return {"before_us": floor_us}
 
     def _refuse(self, given: Parameters) -> Answer:
         status = int(_number(given, "status", 599, least=400, default=503))

@@ -23,8 +23,8 @@ class Host:
     """A host. Times inside the simulator are base times; the host adds `offset_us` to every time that it serves.
 
     clock: microseconds since 1970. retention_us: how far back it replays; None: as far as the timeline reaches. ledger: where the
-    truth is recorded; what the host withholds is recorded beside it. withheld: spans of base time, end exclusive. port: where
-    it listens; 0 before it does.
+    truth is recorded; what the host withholds is recorded beside it. withheld: spans of base time, end exclusive. forgotten_us:
+    base time before which it replays nothing any more, whatever its retention. port: where it listens; 0 before it does.
     """
 
     number: int
@@ -34,6 +34,7 @@ class Host:
     retention_us: int | None = None
     ledger: Path | None = None
     withheld: list[tuple[int, int]] = field(default_factory=list)
+    forgotten_us: int | None = None
     port: int = 0
 
     @property
@@ -44,7 +45,8 @@ class Host:
     @property
     def floor_us(self) -> int | None:
         """Base time before which nothing is replayed; None: everything is."""
-        return None if self.retention_us is None else self.clock() - self.retention_us
+        floors = [] if self.retention_us is None else [self.clock() - self.retention_us]
+        return max([*floors, *([] if self.forgotten_us is None else [self.forgotten_us])], default=None)
 
     def floor_index(self) -> int:
         """The number of the oldest frame that is replayed. Raises OSError."""
@@ -97,24 +99,38 @@ class Host:
             spans = [json.loads(line) for line in path.read_bytes().splitlines()]
         except (OSError, ValueError) as error:
             raise LedgerError(f"{path}: {error}; remove it or choose another ledger") from error
-        self.withheld += [(span["from_us"], span["to_us"]) for span in spans if span["host"] == port]
+        for span in (span for span in spans if span["host"] == port):
+            if span.get("forgotten"):
+                self.forgotten_us = max(span["to_us"], self.forgotten_us or 0)
+            else:
+                self.withheld.append((span["from_us"], span["to_us"]))
 
     def withhold(self, seconds: float) -> tuple[int, int]:
         """Lose what happens from now on for so long. Recorded before it is true. Gives the span. Raises LedgerError."""
         from_us = max(self.clock(), self.timeline.latest_us + 1)
         span = from_us, from_us + int(seconds * MICROSECONDS)
-        path = self._withheld_path
-        if path is not None:
-            line = json.dumps({"host": self.port, "from_us": span[0], "to_us": span[1]}, separators=(",", ":"))
-            try:
-                with path.open("ab") as file:
-                    file.write(f"{line}\n".encode())
-                    file.flush()
-                    os.fsync(file.fileno())
-            except OSError as error:
-                raise LedgerError(f"{path}: {error.strerror}; make room or choose another ledger") from error
+        self._record({"from_us": span[0], "to_us": span[1]})
         self.withheld.append(span)
         return span
+
+    def forget(self, floor_us: int) -> None:
+        """Replay nothing any more that is older than that base time. Recorded before it is true. Raises LedgerError."""
+        self._record({"from_us": 0, "to_us": floor_us, "forgotten": True})
+        self.forgotten_us = max(floor_us, self.forgotten_us or 0)
+
+    def _record(self, span: dict[str, int]) -> None:
+        """Write a span that is not served beside the ledger. Raises LedgerError."""
+        path = self._withheld_path
+        if path is None:
+            return
+        line = json.dumps({"host": self.port, **span}, separators=(",", ":"))
+        try:
+            with path.open("ab") as file:
+                file.write(f"{line}\n".encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise LedgerError(f"{path}: {error.strerror}; make room or choose another ledger") from error
 
     @property
     def _withheld_path(self) -> Path | None:

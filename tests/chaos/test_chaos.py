@@ -15,6 +15,7 @@ RUNS: dict[int, Sequence[str]] = {
     12: ("host-skip", "host-garbage", "redis-empty", "two-drains", "stop-ingest"),
     13: ("host-back", "power-loss", "clock-step", "host-error", "redis-pause"),
     14: ("disk-full", "two-ingesters", "redis-full", "host-slow", "kill-seal"),
+    16: ("outage", "host-garbage", "kill-drain"),
     15: ("redis-kill", "host-refuse", "replay", "host-stall", "kill-simulator", "redis-stop"),
 }
 

@@ -133,11 +133,48 @@ def test_a_gap_that_was_closed_excuses_nothing() -> None:
 
 
 def test_a_gap_must_contain_what_is_missing_by_the_hosts_clock() -> None:
-    happened, served = [POST, LIKE], [("posts", row(POST, event_at=POST["time_us"] + 60_000_000))]
-    by_base = judge(happened, [*served, gap(1, 4)], withheld=[(2, 3)], offset_us=60_000_000)
+    happened, served = [POST, LIKE], [("posts", row(POST, event_at=POST["time_us"] + 9_000_000))]
+    by_base = judge(happened, [*served, gap(1, 4)], withheld=[(2, 3)], offset_us=9_000_000)
     assert kinds(by_base) == [("unreported", "likes")]
-    by_host = judge(happened, [*served, gap(61, 64)], withheld=[(2, 3)], offset_us=60_000_000)
+    by_host = judge(happened, [*served, gap(10, 13)], withheld=[(2, 3)], offset_us=9_000_000)
     assert kinds(by_host) == []
+
+
+@pytest.mark.parametrize(
+    "gaps",
+    [
+        [gap(39, 42, "127.0.0.1:7")],
+        [gap(39, 42), gap(100, 104)],
+        [gap(-9000, 42)],
+        [gap(39, 9000)],
+    ],
+    ids=["of no host that there is", "where nothing was withheld", "from far too early on", "until far too late"],
+)
+def test_a_gap_must_be_about_what_was_withheld(gaps: list[tuple[str, dict[str, object]]]) -> None:
+    late = record("likes", 40)
+    assert kinds(judge([POST, late], [*WHOLE[:1], gap(39, 42)], withheld=[(40, 41)])) == []
+    assert ("invented", "gaps") in kinds(judge([POST, late], [*WHOLE[:1], *gaps], withheld=[(40, 41)]))
+
+
+def test_a_gap_stands_there_once() -> None:
+    verdict = judge([POST, LIKE], [*WHOLE[:1], gap(1, 4), gap(1, 4)], withheld=[(2, 3)])
+    assert kinds(verdict) == [("twice", "gaps")]
+
+
+def test_a_post_lies_in_its_authors_folder_or_in_that_of_those_who_have_none() -> None:
+    for folder, right in ((ANN, True), ("other", True), (BOB, False)):
+        found = kinds(judge([POST], [("posts", row(POST, user_did=folder))]))
+        assert found == ([] if right else [("misplaced", "posts")])
+
+
+def test_what_an_account_wrote_after_it_came_back_is_not_purged() -> None:
+    gone, back = account(5, "deleted"), account(7, None)
+    later = record("posts", 9)
+    accounts = [("accounts", row(gone)), ("accounts", row(back))]
+    happened = [POST, gone, back, later]
+    shown = [("posts", row(later)), ("accounts", row(back))]
+    assert kinds(judge(happened, [*accounts, ("posts", row(later))], shown, purging=True)) == []
+    assert ("lost", "posts") in kinds(judge(happened, [*accounts, ("posts", row(POST))], shown[1:], purging=True))
 
 
 def test_a_record_made_anew_shows_twice_only_if_the_delete_between_was_not_to_be_had() -> None:

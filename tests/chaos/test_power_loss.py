@@ -50,6 +50,14 @@ def test_what_was_brought_to_the_disk_stays_and_the_rest_may_go(tmp_path: Path) 
     assert b"0123456789" not in lost
 
 
+def test_the_note_of_a_file_that_is_gone_covers_no_other_one_with_its_inode(tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    log = write(folder)
+    (folder / "durable").write_bytes(b"abcdefghijklmn")
+    lose_power(folder, log, random.Random(1))
+    assert not (folder / "durable").exists() or len((folder / "durable").read_bytes()) < 14
+
+
 def test_without_a_note_of_any_fsync_nothing_is_safe(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 100)
     lost = lose_power(tmp_path, tmp_path.parent / "no.fsync", random.Random(1))

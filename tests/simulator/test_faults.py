@@ -186,6 +186,33 @@ def test_skip_withholds_from_live_and_from_every_replay_of_that_host_only(tmp_pa
     asyncio.run(successor())
 
 
+def test_forget_replays_nothing_older_and_the_next_run_does_not_either(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    options = make_options(ledger=ledger, epoch_us=now_us())
+
+    async def scenario() -> tuple[int, int]:
+        async with running(options, until_live=True) as port:
+            async with subscribe(port, "cursor=0") as before:
+                first = time_of((await take(before, 1))[0])
+            floor_us = first + 20_000_000
+            answer = await control(port, f"forget?before_us={floor_us}")
+            assert answer["before_us"] == floor_us
+            (line,) = ledger_lines(tmp_path / "ledger.jsonl.withheld")
+            assert line == {"host": port, "from_us": 0, "to_us": floor_us, "forgotten": True}
+            async with subscribe(port, "cursor=0") as after:
+                assert min(map(time_of, await take(after, 50))) >= floor_us
+            return port, floor_us
+
+    port, floor_us = asyncio.run(scenario())
+
+    async def successor() -> None:
+        once_more = make_options(ledger=ledger, epoch_us=options.epoch_us, port=port)
+        async with running(once_more, until_live=True) as again, subscribe(again, "cursor=0") as replay:
+            assert min(map(time_of, await take(replay, 50))) >= floor_us
+
+    asyncio.run(successor())
+
+
 def test_refuse_answers_with_that_status_for_so_long() -> None:
     async def scenario() -> None:
         async with running(make_options(), until_live=True) as port:
