@@ -5,38 +5,46 @@ import msgspec
 from core.clock import now_us
 from core.reasons import RejectReason
 from core.settings import Settings
-from ingest.frames import EARLIEST_US, Rejected
-from ingest.wire_v1 import WireV1
-from lake.recordings import Place
+from ingest.frames import EARLIEST_US, Notice, Rejected
+from ingest.wire_v1 import ABSENT, UNDECODABLE, WireV1
+from ingest.wire_v2 import WireV2
+from lake.recordings import Place, Placed
 
 
-class _Reset(msgspec.Struct):
-    kind: str
-    time_us: int
+class _Head(msgspec.Struct):
+    """What tells a reset and an envelope of the v2 wire from other frames that are no events of the v1 wire."""
+
+    kind: str = ""
+    time_us: int = 0
+    type: str = msgspec.field(name="$type", default="")
+    payload: msgspec.Raw = ABSENT
 
 
 def placer(settings: Settings) -> Place:
-    """A function that tells the queue and time of a frame, or why it has none.
+    """A function that tells the queue of a frame, it in the v1 shape and its time, or why it is no event.
 
-    Beside what a host sends on the v1 wire there are the ingester's own resets of a repository (kind `sync`), which
-    only a recording can hold.
+    Beside what a host sends on either wire there are the ingester's own resets of a repository (kind `sync`), which only a
+    recording can hold.
     """
     latest_us = now_us() + int(settings.future_seconds * 1e6)
-    wire = WireV1(latest_us)
-    decoder = msgspec.json.Decoder(_Reset)
+    v1, v2 = WireV1(latest_us), WireV2(latest_us)
+    decoder = msgspec.json.Decoder(_Head)
 
-    def place(frame: bytes) -> tuple[str, int] | RejectReason:
-        routed = wire.route(frame)
+    def place(frame: bytes) -> Placed:
+        routed = v1.route(frame)
         if not isinstance(routed, Rejected):
-            queue, _, time_us, _ = routed
-            return queue, time_us
-        if routed.reason is RejectReason.UNKNOWN_KIND:
-            try:
-                head = decoder.decode(frame)
-            except (ValueError, RecursionError):
-                return routed.reason
-            if head.kind == "sync" and EARLIEST_US <= head.time_us <= latest_us:
-                return "deletes", head.time_us
-        return routed.reason
+            return routed[:3]
+        try:
+            head = decoder.decode(frame)
+        except UNDECODABLE:
+            return routed.reason
+        if head.kind == "sync" and EARLIEST_US <= head.time_us <= latest_us:
+            return "deletes", frame, head.time_us
+        if head.type != "message" or not head.payload:
+            return routed.reason
+        event = v2.route(frame)
+        if isinstance(event, Notice):
+            return RejectReason.UNKNOWN_KIND
+        return event.reason if isinstance(event, Rejected) else event[:3]
 
     return place

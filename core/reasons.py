@@ -3,6 +3,9 @@
 import json
 from enum import StrEnum
 
+# A rejected frame is kept whole up to here; more of one would not help anybody.
+MAX_REJECT_BYTES = 16 << 20
+
 
 class RejectReason(StrEnum):
     """Why a frame cannot be a row. It is counted under its reason and kept, byte for byte, in `rejects`."""

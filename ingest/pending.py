@@ -9,7 +9,7 @@ from statistics import median_low
 import msgspec
 
 from buffer.chunks import Chunk, ChunkEncoder
-from core.reasons import RejectReason
+from core.reasons import MAX_REJECT_BYTES, RejectReason
 from core.watermark import Cursor
 
 # Queues of the ingester's own notices.
@@ -23,8 +23,6 @@ ENOUGH = sys.maxsize
 CURSOR_SAMPLE = 9
 # A chunk of large frames is cut where it comes to this much, far below what a chunk can be.
 CHUNK_BYTES = 64 << 20
-# A rejected frame is kept whole up to here; more of one would not help anybody.
-MAX_REJECT_BYTES = 16 << 20
 
 
 class Pending:

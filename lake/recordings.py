@@ -1,4 +1,4 @@
-"""Recordings of frames, piece by piece: NDJSON in the v1 shape, plain or zstd, somebody's file or the drained chunks under raw/.
+"""Recordings of frames, piece by piece: NDJSON, plain or zstd, somebody's file or the drained chunks under raw/.
 
 A piece holds some frames by queue and is bounded in bytes, however long the recording is.
 """
@@ -18,7 +18,7 @@ import zstandard
 from core.reasons import RejectReason
 from lake.errors import RecordingError
 from lake.parse import Reject
-from lake.rejects import Notice
+from lake.rejects import MAX_NOTICE_BYTES, read_notice
 from lake.tables import ACCOUNTS, DELETES, GAPS, REJECTS
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,9 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _RAW_NAME = re.compile(r"(?P<queue>[a-z]+)-(?P<first>\d+)-(?P<last>\d+)-\d+\.ndjson\.zst")
 EVER = (-(2**62), 2**62)
 
-# Where a frame belongs: its queue and its time in microseconds since 1970, or why it is none's.
-Place = Callable[[bytes], "tuple[str, int] | RejectReason"]
+# Where a frame belongs: its queue, it in the v1 shape and its time in microseconds since 1970; or why it is none's.
+Placed = tuple[str, bytes, int] | RejectReason
+Place = Callable[[bytes], Placed]
 
 
 class _GapNotice(msgspec.Struct):
@@ -84,7 +85,8 @@ class Recording:
                     log.warning("%s: not replayed: it was removed meanwhile; drained chunks stay RAW_KEEP_DAYS", path)
                     continue
                 with opened as file:
-                    for line in _lines(file, path, max_frame_bytes):
+                    longest = MAX_NOTICE_BYTES if queue == REJECTS.name else max_frame_bytes
+                    for line in _lines(file, path, longest):
                         self._take(piece, line, queue, place, max_frame_bytes, now_us, withdrawing)
                         if piece.size_bytes >= PIECE_BYTES:
                             piece.done_bytes = done + file.tell()
@@ -107,27 +109,30 @@ class Recording:
         now_us: int,
         withdrawing: bool,
     ) -> None:
-        frame, received_us = line, now_us
-        placed: tuple[str, int] | RejectReason
-        if len(line) > max_frame_bytes:
+        placed: Placed | Reject
+        if queue == REJECTS.name:
+            placed = _place_reject(line, place, max_frame_bytes, now_us)
+        elif len(line) > max_frame_bytes:
             placed = RejectReason.TOO_LARGE
         elif queue == GAPS.name:
             placed = _place_gap(line)
-        elif queue == REJECTS.name:
-            frame, placed, received_us = _place_reject(line, place, now_us)
         else:
             placed = place(line)
-        if withdrawing is (isinstance(placed, RejectReason) or placed[0] not in WITHDRAWING):
-            return
         if isinstance(placed, RejectReason):
-            piece.rejects.append(Reject(placed, queue or REJECTS.name, 0, HOST, received_us, frame))
-        elif not self.span[0] <= placed[1] < self.span[1]:
-            return
+            placed = Reject(placed, queue or REJECTS.name, 0, HOST, now_us, line)
+        if isinstance(placed, Reject):
+            if withdrawing:
+                return
+            piece.rejects.append(placed)
+            piece.size_bytes += len(placed.raw)
         else:
-            piece.frames[placed[0]].append(frame)
-            piece.times[placed[0]].append(placed[1])
+            name, frame, time_us = placed
+            if withdrawing is (name not in WITHDRAWING) or not self.span[0] <= time_us < self.span[1]:
+                return
+            piece.frames[name].append(frame)
+            piece.times[name].append(time_us)
+            piece.size_bytes += len(frame)
         piece.count += 1
-        piece.size_bytes += len(frame)
 
 
 def recording_of(path: Path, span: tuple[int, int] = EVER) -> Recording:
@@ -180,18 +185,16 @@ def _lines(file: BinaryIO, path: Path, max_frame_bytes: int) -> Iterator[bytes]:
         ) from error
 
 
-def _place_gap(line: bytes) -> tuple[str, int] | RejectReason:
+def _place_gap(line: bytes) -> Placed:
     try:
-        return GAPS.name, msgspec.json.decode(line, type=_GapNotice).from_us
+        return GAPS.name, line, msgspec.json.decode(line, type=_GapNotice).from_us
     except (ValueError, RecursionError):
         return RejectReason.WRONG_TYPE
 
 
-def _place_reject(line: bytes, place: Place, now_us: int) -> tuple[bytes, "tuple[str, int] | RejectReason", int]:
-    """A frame that the ingester could not place: it is asked again."""
-    try:
-        notice = msgspec.json.decode(line, type=Notice)
-    except (ValueError, RecursionError):
-        return line, RejectReason.WRONG_TYPE, now_us
-    placed = place(notice.raw)
-    return notice.raw, placed, notice.received_us
+def _place_reject(line: bytes, place: Place, max_frame_bytes: int, now_us: int) -> Placed | Reject:
+    """A frame that the ingester could not place is asked again. If it is still no event, it stays the reject that it was: the
+    notice may hold only its beginning, and does not tell which wire it came on."""
+    noted = read_notice(line, 0, HOST, now_us)
+    placed = place(noted.raw) if len(noted.raw) <= max_frame_bytes else noted
+    return noted if isinstance(placed, RejectReason) else placed

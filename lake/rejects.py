@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from buffer.client import Entry
 from core.clock import to_datetime
-from core.reasons import RejectReason, diagnose_syntax
+from core.reasons import MAX_REJECT_BYTES, RejectReason, diagnose_syntax
 from lake.dedupe import Selection, select_new
 from lake.lines import read_lines
 from lake.parse import Parsed, Reject
@@ -22,9 +22,11 @@ log = logging.getLogger(__name__)
 REJECTS_MARGIN_US = 2 * 86_400_000_000
 # The end of the year 9999, after which there is no date.
 LAST_US = 253_402_300_799_999_999
+# The longest line of the queue `rejects`: a frame in base64, and room for the rest of the notice.
+MAX_NOTICE_BYTES = MAX_REJECT_BYTES // 3 * 4 + 1024
 
 
-class Notice(msgspec.Struct):
+class _Notice(msgspec.Struct):
     """The ingester's notice of a frame that it could not place; `raw` is base64 on the wire."""
 
     reason: str
@@ -32,23 +34,25 @@ class Notice(msgspec.Struct):
     raw: bytes
 
 
-_DECODER = msgspec.json.Decoder(Notice)
+_DECODER = msgspec.json.Decoder(_Notice)
 
 
 def read_rejects(entries: list[Entry]) -> list[Reject]:
-    """The rejects that `entries` of the queue `rejects` tell of.
-
-    A notice that cannot be read, or whose reason is unknown here, as one of a newer ingester may be, is a reject itself.
-    """
+    """The rejects that `entries` of the queue `rejects` tell of."""
     found = []
     for entry in entries:
         lines = read_lines([entry], 1)
-        found += [_read_notice(lines.raw(ordinal), entry) for ordinal in range(lines.count)]
+        for ordinal in range(lines.count):
+            found.append(read_notice(lines.raw(ordinal), entry.flush, entry.host, entry.chunk.last_us))
     return found
 
 
-def _read_notice(line: bytes, entry: Entry) -> Reject:
-    reason, received_us, raw = RejectReason.UNWRITABLE, entry.chunk.last_us, line
+def read_notice(line: bytes, flush: int, host: str, last_us: int) -> Reject:
+    """The reject that a line of the queue `rejects` tells of. `last_us`: its time if the line tells none.
+
+    A notice that cannot be read, or whose reason is unknown here, as one of a newer ingester may be, is a reject itself.
+    """
+    reason, received_us, raw = RejectReason.UNWRITABLE, last_us, line
     try:
         notice = _DECODER.decode(line)
         received_us, raw = notice.received_us, notice.raw
@@ -58,7 +62,7 @@ def _read_notice(line: bytes, entry: Entry) -> Reject:
         log.warning("a notice of a reject cannot be read (%s), and is kept as it is", error)
     except ValueError as error:
         log.warning("a reject has a reason that is unknown here (%s), and counts as %s", error, reason)
-    return Reject(reason, REJECTS.name, entry.flush, entry.host, received_us, raw)
+    return Reject(reason, REJECTS.name, flush, host, received_us, raw)
 
 
 def select_new_rejects(

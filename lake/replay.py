@@ -220,7 +220,7 @@ def replay(
     with connect(settings) as connection:
         prepare(connection)
         run = Replay(settings, store, connection)
-        for piece, done_bytes in _pieces(recording, place, settings.max_frame_mb << 20, to_us(now)):
+        for piece, done_bytes in _pieces(recording, place, settings.max_frame_mb * 1_000_000, to_us(now)):
             with exclusive(settings, "drain"):
                 run.commit(piece)
             for times in piece.times.values():

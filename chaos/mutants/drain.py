@@ -177,4 +177,20 @@ MUTANTS = (
         "d.rev > r.rev AND false",
         ("tests/lake/test_replay.py::test_what_a_later_delete_covers_does_not_come_back",),
     ),
+    Mutant(
+        "replay-asks-one-wire",
+        "what a wrong clock refused of the v2 wire cannot be brought back by a replay",
+        "cli/placing.py",
+        'if head.type != "message" or not head.payload:',
+        'if head.type != "" or not head.payload:',
+        ("tests/lake/test_replay.py::test_events_of_the_v2_wire_that_a_wrong_clock_refused_come_in_once",),
+    ),
+    Mutant(
+        "replay-cuts-notices",
+        "a replay of drained chunks cuts a large reject, and stores it once more",
+        "lake/recordings.py",
+        "MAX_NOTICE_BYTES if queue == REJECTS.name else max_frame_bytes",
+        "max_frame_bytes",
+        ("tests/lake/test_replay.py::test_a_reject_that_is_not_whole_or_cannot_be_read_stays_what_it_was",),
+    ),
 )

@@ -8,17 +8,23 @@ import pytest
 import zstandard
 
 import lake.replay as replay_module
+from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from cli.placing import placer
+from core.reasons import MAX_REJECT_BYTES, RejectReason
 from core.settings import Settings
 from core.watermark import Watermark, read_watermark
+from ingest.pending import Pending, reject_notice
+from ingest.wire_v2 import WireV2
 from lake.drain import drain
 from lake.errors import RecordingError
 from lake.recordings import EVER, recording_of, recording_of_raw
+from lake.rejects import MAX_NOTICE_BYTES
 from lake.replay import Coverage, Replayed, replay
 from lake.store import Store
 from lake.tables import TABLES
-from tests.conftest import NOON_US, commit_frame
+from tests.conftest import NOON_US, commit_frame, tid
+from tests.ingest.jetstream_host import as_v2
 from tests.lake.feed import feed, rows, values
 from tests.lake.test_drain import Killed, kill_at
 from tests.lake.test_gaps import found, notice
@@ -188,6 +194,86 @@ def test_a_span_of_drained_chunks(buffer: Buffer, settings: Settings) -> None:
     assert values(settings, "SELECT rkey FROM likes_all ORDER BY 1") == ["3kc", "3kd"]
     with pytest.raises(RecordingError, match="holds nothing of that span"):
         run_raw(settings, (NOON_US + HOUR_US, NOON_US + 2 * HOUR_US))
+
+
+def events_in_envelopes() -> list[bytes]:
+    """On the v2 wire: a like, a post, the delete of another like, and a reset."""
+    time = "2026-07-04T12:00:00.000000Z"
+    reset = {"seq": 4, "did": "did:plc:c", "time": time, "sync": {"rev": tid(3)}}
+    return [
+        as_v2(commit_frame(rkey="3ka"), 1),
+        as_v2(commit_frame(POST, rkey="3kp"), 2),
+        as_v2(commit_frame(rkey="3kb", operation="delete"), 3),
+        json.dumps({"$type": "message", "payload": {"$type": "#sync", **reset}}).encode(),
+    ]
+
+
+def test_rejects_of_the_v2_wire_stay_what_they_were(buffer: Buffer, settings: Settings) -> None:
+    sound = as_v2(commit_frame(), 1)
+    odd = [
+        sound.replace(b"#commit", b"#strange"),
+        sound.replace(b'"rkey"', b'"key"'),
+        sound.replace(b"app.bsky.feed.like", b"app.bsky.feed.generator"),
+        sound.replace(b"2026-07", b"2016-07"),
+        b'{"$type":"strange","payload":{}}',
+        b'{"$type":"message","payload":',
+    ]
+    feed(buffer, odd, wire=WireV2(2**62))
+    drain(settings)
+    before = counts(settings)
+    reasons = "SELECT reason FROM rejects ORDER BY 1"
+    assert values(settings, reasons) == [
+        "missing_field", "not_json", "time_out_of_range", "unknown_collection", "unknown_kind", "unknown_kind",
+    ]  # fmt: skip
+    assert (run_raw(settings).rejects, counts(settings)) == (0, before)
+
+
+def test_a_reject_that_is_not_whole_or_cannot_be_read_stays_what_it_was(buffer: Buffer, settings: Settings) -> None:
+    small = settings.model_copy(update={"max_frame_mb": 1})
+    # An event but for its size, of which more in base64 than a frame may have.
+    large = commit_frame(POST, record={"text": "a" * 1_000_000})
+    pending = Pending()
+    pending.add_notice("rejects", reject_notice(large, RejectReason.TOO_LARGE, NOON_US), NOON_US)
+    pending.add_notice("rejects", {**reject_notice(b"{}", RejectReason.NOT_JSON, NOON_US), "reason": "new"}, NOON_US)
+    pending.add_notice("rejects", {"raw": 5}, NOON_US)
+    buffer.append(0, 1, "host", pending.chunks(ChunkEncoder(), 4), {}, 1, "test")
+    drain(small)
+    expected = ["too_large", "unwritable", "wrong_type"]
+    assert values(small, "SELECT reason FROM rejects ORDER BY 1") == expected
+    assert run_raw(small).rejects == 0
+    assert values(small, "SELECT reason FROM rejects ORDER BY 1") == expected
+
+
+def test_the_longest_notice_of_a_reject_can_be_read() -> None:
+    notice = reject_notice(b"x" * (MAX_REJECT_BYTES + 1), max(RejectReason, key=len), 2**62)
+    assert len(json.dumps(notice)) <= MAX_NOTICE_BYTES
+
+
+def test_events_of_the_v2_wire_that_a_wrong_clock_refused_come_in_once(buffer: Buffer, settings: Settings) -> None:
+    frames = events_in_envelopes()
+    feed(buffer, frames, wire=WireV2(NOON_US - HOUR_US))
+    drain(settings)
+    kept = [(frame, "time_in_future") for frame in sorted(frames)]
+    rejects = "SELECT raw, reason FROM rejects ORDER BY 1"
+    assert [(row["raw"], row["reason"]) for row in rows(settings, rejects)] == kept
+    result = run_raw(settings)
+    assert (result.rows_by_table, result.rejects) == ({"likes": 1, "posts": 1, "deletes": 2}, 0)
+    # The rejects stay: they say what happened.
+    assert [(row["raw"], row["reason"]) for row in rows(settings, rejects)] == kept
+    before = counts(settings)
+    assert run_raw(settings).rows_out == 0
+    # And no host brings them once more.
+    feed(buffer, frames, wire=WireV2(2**62))
+    (batch,) = drain(settings)
+    assert (batch.rows_out, counts(settings)) == (0, before)
+    assert values(settings, "SELECT rkey FROM deletes_all ORDER BY 1") == ["*", "3kb"]
+
+
+def test_a_recording_of_the_v2_wire(tmp_path: Path, settings: Settings) -> None:
+    notice = b'{"$type":"message","payload":{"$type":"#info","name":"OutdatedCursor","message":""}}'
+    path = record(tmp_path / "frames", [*events_in_envelopes(), notice])
+    assert run(settings, path).rows_by_table == {"likes": 1, "posts": 1, "deletes": 2, "rejects": 1}
+    assert values(settings, "SELECT reason FROM rejects") == ["unknown_kind"]
 
 
 def test_drained_chunks_that_a_drain_removes_meanwhile_are_passed_over(
