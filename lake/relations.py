@@ -103,9 +103,7 @@ def current_rows(
     if name not in _RECORD_NAMES:
         return f"(SELECT * FROM {rows} AS r WHERE true {bounds['start']} {bounds['end']})"
     later = between(files, start_us - margin_us, END_US)
-    # Every account has one profile, so that the table is small, and no version of one need be left standing.
-    whole = name == "profiles"
-    updated = [file for file in later if whole or file.greatest.get("operation") == "update"]
+    updated, superseding = replacing(table, later)
     all_deletes = store.files("deletes")
     collections = {"deletes": table.collection or "", "resets": RESET}
     deletes = between(all_deletes, start_us - margin_us, END_US)
@@ -117,7 +115,7 @@ def current_rows(
     return sql_template(template).format(
         rows=rows,
         updates=scan(table, updated),
-        superseding="true" if whole else "u.operation = 'update'",
+        superseding=superseding,
         versions=scan(table, files),
         **{key: _deletes(deletes, value) for key, value in collections.items()},
         **earlier,
@@ -125,6 +123,15 @@ def current_rows(
         hidden=hidden or sql_template("hidden_accounts").format(accounts=all_rows(store, "accounts")),
         **bounds,
     )
+
+
+def replacing(table: Table, files: Iterable[DataFile]) -> tuple[list[DataFile], str]:
+    """Those of the files of a table of records that can hold versions which replace earlier ones, and the condition on
+    their rows `u` that tells which do."""
+    # Every account has one profile, so that the table is small, and no version of one need be left standing.
+    if table.name == "profiles":
+        return list(files), "true"
+    return [file for file in files if file.greatest.get("operation") == "update"], "u.operation = 'update'"
 
 
 def _deletes(files: Iterable[DataFile], collection: str) -> str:

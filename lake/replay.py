@@ -30,10 +30,10 @@ from lake.gaps import Gap, close_gaps
 from lake.lines import Lines, read_lines
 from lake.locks import exclusive
 from lake.parse import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
-from lake.purge import GoneAccounts
+from lake.purge import GoneAccounts, purges
 from lake.recordings import HOST, Piece, Place, Recording
 from lake.rejects import select_new_rejects
-from lake.relations import END_US, between, quote, scan, sql_template
+from lake.relations import END_US, between, quote, replacing, scan, sql_template
 from lake.store import Store
 from lake.tables import DELETES, RECORD_TABLES, REJECTS, Table
 from lake.unwritable import DATA_ERRORS, find_unwritable
@@ -51,8 +51,8 @@ _ALL_US = 100 * 365 * 86_400_000_000
 
 @dataclass
 class Replayed:
-    """What a replay did. `rows_by_table`: new rows. `withdrawn`: rows left out since a later delete covers them, or
-    they went with their account. `closed`: gaps that it closed, wholly or in part."""
+    """What a replay did. `rows_by_table`: new rows. `withdrawn`: rows left out since a later delete covers them, they
+    went with their account, or they come far behind what supersedes them. `closed`: gaps that it closed, wholly or in part."""
 
     frames: int = 0
     rows_by_table: Counter[str] = field(default_factory=Counter)
@@ -118,8 +118,9 @@ class Replay:
         self._settings = settings
         self._store = store
         self._connection = connection
-        self._gone = GoneAccounts(store, connection, int(settings.dedupe_margin_seconds * 1e6))
-        self._margin_us = max(MARGIN_US, int(settings.dedupe_margin_seconds * 1e6))
+        self._clocks_margin_us = int(settings.dedupe_margin_seconds * 1e6)
+        self._gone = GoneAccounts(store, connection, self._clocks_margin_us)
+        self._margin_us = max(MARGIN_US, self._clocks_margin_us)
         self.result = Replayed()
 
     def commit(self, piece: Piece) -> None:
@@ -169,24 +170,25 @@ class Replay:
 
     def _without_withdrawn(self, table: Table, selection: Selection) -> pa.Table:
         rows = selection.rows
-        if table not in RECORD_TABLES or rows.num_rows == 0 or self._keeps_deleted:
+        if table not in RECORD_TABLES or rows.num_rows == 0:
             return rows
         self._connection.register("new_rows", rows)
-        first_us = pa.compute.min(rows["event_at"]).value
-        deletes = between(self._store.files(DELETES.name), first_us - self._margin_us, END_US)
+        start_us = pa.compute.min(rows["event_at"]).value - self._margin_us
+        deletes = between(self._store.files(DELETES.name), start_us, END_US)
+        updates, superseding = replacing(table, between(self._store.files(table.name), start_us, END_US))
         statement = sql_template("replay_kept").format(
             rows="new_rows",
             deletes=scan(DELETES, deletes),
+            updates=scan(table, updates),
+            superseding=superseding,
             collection=quote(table.collection or ""),
             gone=self._gone.relation(),
+            purges="true" if purges(self._settings, table) else "false",
+            margin_us=self._clocks_margin_us,
         )
         kept = self._connection.execute(statement).to_arrow_table().cast(table.schema)
         self._connection.unregister("new_rows")
         return kept
-
-    @property
-    def _keeps_deleted(self) -> bool:
-        return self._settings.bluelake_deletions == "keep"
 
     def _append(self, table: Table, rows: pa.Table) -> None:
         if rows.num_rows == 0:

@@ -3,6 +3,7 @@
 from chaos.mutants.mutant import Mutant
 
 _DRAIN = "tests/lake/test_drain.py::"
+_REPLAY = "tests/lake/test_replay.py::"
 _KILLED = f"{_DRAIN}test_killed_anywhere_the_next_run_does_exactly_what_is_missing"
 _POWER = "chaos 21 power-loss:7,power-loss:8,power-loss:9"
 
@@ -167,7 +168,7 @@ MUTANTS = (
         "lake/drain.py",
         "            for name, found in entries.items():\n                writer.submit(partial(raw.keep,",
         "            for name, found in list(entries.items())[:0]:\n                writer.submit(partial(raw.keep,",
-        ("tests/lake/test_replay.py::test_drained_chunks_bring_back_what_a_parser_lost", _KILLED),
+        (f"{_REPLAY}test_drained_chunks_bring_back_what_a_parser_lost", _KILLED),
     ),
     Mutant(
         "replay-brings-deleted-rows-back",
@@ -175,7 +176,23 @@ MUTANTS = (
         "lake/sql/replay_kept.sql",
         "d.rev > r.rev",
         "d.rev > r.rev AND false",
-        ("tests/lake/test_replay.py::test_what_a_later_delete_covers_does_not_come_back",),
+        (f"{_REPLAY}test_what_a_later_delete_covers_does_not_come_back",),
+    ),
+    Mutant(
+        "replay-stores-what-was-reset",
+        "a replay stores what a reset far before it hides: a search of a span of time shows it",
+        "lake/sql/replay_kept.sql",
+        "s.rev > r.rev",
+        "s.rev > r.rev AND false",
+        (f"{_REPLAY}test_what_comes_far_behind_what_supersedes_it_is_shown_by_no_reader",),
+    ),
+    Mutant(
+        "replay-stores-old-texts",
+        "a replay stores what an update far before it replaces: a search of a span of time shows the old text",
+        "lake/sql/replay_kept.sql",
+        "u.rev > r.rev",
+        "u.rev > r.rev AND false",
+        (f"{_REPLAY}test_what_comes_far_behind_what_supersedes_it_is_shown_by_no_reader",),
     ),
     Mutant(
         "replay-asks-one-wire",
@@ -183,7 +200,7 @@ MUTANTS = (
         "cli/placing.py",
         'if head.type != "message" or not head.payload:',
         'if head.type != "" or not head.payload:',
-        ("tests/lake/test_replay.py::test_events_of_the_v2_wire_that_a_wrong_clock_refused_come_in_once",),
+        (f"{_REPLAY}test_events_of_the_v2_wire_that_a_wrong_clock_refused_come_in_once",),
     ),
     Mutant(
         "replay-cuts-notices",
@@ -191,6 +208,6 @@ MUTANTS = (
         "lake/recordings.py",
         "MAX_NOTICE_BYTES if queue == REJECTS.name else max_frame_bytes",
         "max_frame_bytes",
-        ("tests/lake/test_replay.py::test_a_reject_that_is_not_whole_or_cannot_be_read_stays_what_it_was",),
+        (f"{_REPLAY}test_a_reject_that_is_not_whole_or_cannot_be_read_stays_what_it_was",),
     ),
 )

@@ -1,6 +1,7 @@
 """Replay: whatever is recorded comes into the lake once, however often and wherever it is killed; gaps close honestly."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import lake.replay as replay_module
 from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from cli.placing import placer
+from core.clock import to_us
 from core.reasons import MAX_REJECT_BYTES, RejectReason
 from core.settings import Settings
 from core.watermark import Watermark, read_watermark
@@ -18,9 +20,12 @@ from ingest.pending import Pending, reject_notice
 from ingest.wire_v2 import WireV2
 from lake.drain import drain
 from lake.errors import RecordingError
+from lake.loaders import load
 from lake.recordings import EVER, recording_of, recording_of_raw
 from lake.rejects import MAX_NOTICE_BYTES
 from lake.replay import Coverage, Replayed, replay
+from lake.search import Searcher
+from lake.search_terms import SearchQuery
 from lake.store import Store
 from lake.tables import TABLES
 from tests.conftest import NOON_US, commit_frame, tid
@@ -320,6 +325,78 @@ def test_what_a_later_delete_covers_does_not_come_back(tmp_path: Path, buffer: B
         {"rkey": "3kd", "rev": 1000},
         {"rkey": "3ke", "rev": 1000},
     ]
+
+
+def a_post(rkey: str, text: str, rev: int, minutes: int, operation: str = "create") -> bytes:
+    time_us = NOON_US + minutes * 60 * SECOND
+    return commit_frame(POST, rkey=rkey, rev=rev, time_us=time_us, operation=operation, record={"text": text})
+
+
+def shown(settings: Settings, start: str) -> list[list[Any]]:
+    """The posts since `start` as sql, `load` and a search show them, by key."""
+    span_us = to_us(datetime.fromisoformat(start))
+    by_load = load("posts", start, settings=settings).select("rkey", "text").collect().rows()
+    found = Searcher(Store(settings.lake_dir), settings).search(SearchQuery(text="hello", start_us=span_us)).posts
+    by_sql = rows(settings, f"SELECT rkey, text FROM posts WHERE event_at >= '{start}'")
+    return [
+        sorted((row["rkey"], row["text"]) for row in by_sql),
+        sorted(by_load),
+        sorted((post.rkey, post.text) for post in found),
+    ]
+
+
+@pytest.mark.parametrize("deletions", ["purge", "keep"])
+def test_what_comes_far_behind_what_supersedes_it_is_shown_by_no_reader(
+    deletions: str, tmp_path: Path, buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A group each hour, so that every one is looked up by itself.
+    monkeypatch.setattr("lake.search_scan.FIRST_GROUP_ROWS", 1)
+    settings = settings.model_copy(update={"bluelake_deletions": deletions})
+    again = "did:plc:rrrrrrrrrrrrrrrrrrrrrrrr"
+    feed(
+        buffer,
+        [
+            sync(9, did=again),
+            a_post("3kb", "hello edited", 9, 0, "update"),
+            commit_frame(POST, rkey="3kc", rev=9, operation="delete"),
+            commit_frame(POST, rkey="3kd", rev=9, operation="delete"),
+            commit_frame("app.bsky.actor.profile", rkey="self", rev=9),
+        ],
+    )
+    drain(settings)
+    recorded = [
+        commit_frame(POST, did=again, rkey="3ka", rev=5, time_us=NOON_US + 2 * HOUR_US),
+        a_post("3kb", "hello old text", 5, 120),
+        a_post("3kc", "hello deleted", 5, 120),
+        # 14 minutes are what two hosts may be apart.
+        a_post("3kd", "hello deleted", 5, 14),
+        a_post("3ke", "hello before", 5, 120),
+        a_post("3ke", "hello after", 9, 60, "update"),
+        a_post("3kf", "hello there", 5, 120),
+        a_post("3kg", "hello first", 5, 120),
+        a_post("3kg", "hello last", 9, 121, "update"),
+        commit_frame("app.bsky.actor.profile", rkey="self", rev=5, time_us=NOON_US + 2 * HOUR_US),
+    ]
+    path = record(tmp_path / "frames", recorded)
+    kept = deletions == "keep"
+    # Of ten: the first three, the fifth and the profile; where deletes purge, 3kd too.
+    assert run(settings, path).withdrawn == (5 if kept else 6)
+    stored = values(settings, "SELECT rkey FROM posts_all ORDER BY rkey, rev")
+    assert stored == ["3kb", *(["3kd"] if kept else []), "3ke", "3kf", "3kg", "3kg"]
+    assert values(settings, "SELECT rev FROM profiles_all") == [9]
+    edited, after = ("3kb", "hello edited"), ("3ke", "hello after")
+    late = [("3kf", "hello there"), ("3kg", "hello last")]
+    for start, expected in {
+        "2026-07-04T11:00:00+00:00": [edited, after, *late],
+        "2026-07-04T12:10:00+00:00": [after, *late],
+        "2026-07-04T13:30:00+00:00": late,
+        "2026-07-04T14:00:00+00:00": late,
+        "2026-07-04T14:00:30+00:00": [],
+    }.items():
+        assert shown(settings, start) == [expected] * 3, start
+    before = counts(settings)
+    assert run(settings, path).rows_out == 0
+    assert counts(settings) == before
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 1 << 20], ids=["a piece each", "one piece"])
