@@ -39,6 +39,8 @@ QUEUE_NAMES = (
     "rejects",
 )
 
+LAKE_TASKS = ("seal", "maintain")
+
 INGEST_METRICS = (
     MetricDefinition("bluelake_ingest_events_total", "counter", "Events put into a queue.", ("queue",), QUEUE_NAMES),
     MetricDefinition(
@@ -108,6 +110,18 @@ LAKE_METRICS = (
     MetricDefinition("bluelake_lake_unsealed_hours", "gauge", "Hours that have passed and wait to be sealed."),
     MetricDefinition(
         "bluelake_lake_doomed_rows", "gauge", "Deleted rows that a maintenance has still to take out of the files."
+    ),
+    MetricDefinition(
+        "bluelake_lake_oldest_doomed_seconds",
+        "gauge",
+        "Time of the oldest deletion that a maintenance has still to look at or to carry out, seconds since 1970.",
+    ),
+    MetricDefinition(
+        "bluelake_lake_last_well_seconds",
+        "gauge",
+        "When the task last ended well, seconds since 1970; 0 where it never has.",
+        ("task",),
+        LAKE_TASKS,
     ),
     MetricDefinition("bluelake_views_published_seconds", "gauge", "When the views were published, seconds since 1970."),
 )

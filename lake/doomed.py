@@ -33,11 +33,13 @@ _EMPTY = (
 @dataclass
 class State:
     """`looked`: by table (deletes, accounts) and hour, a digest of the files that were looked at. `files`: names of the
-    lists of doomed rows. `rows`: how many they hold. `number`: of the newest of them."""
+    lists of doomed rows. `rows`: how many they hold. `oldest_us`: since when the first of them is deleted, microseconds since
+    1970. `number`: of the newest of them."""
 
     looked: dict[str, dict[str, str]] = field(default_factory=lambda: {DELETES.name: {}, ACCOUNTS.name: {}})
     files: list[str] = field(default_factory=list)
     rows: int = 0
+    oldest_us: int | None = None
     number: int = 0
 
 
@@ -62,6 +64,23 @@ def read_state(folder: Path) -> State:
         log.warning("%s: not the state of a maintenance (%s): every delete is looked at again", folder, error)
         return State()
     return state if all((folder / name).exists() for name in state.files) else State()
+
+
+def oldest_waiting_us(state: State, store: Store) -> int | None:
+    """When the oldest deletion was made that `state` lists or that no maintenance has looked at, microseconds since 1970.
+
+    None where there is none. What has not been looked at is not read: the first event of its hour counts, whatever it is.
+    """
+    fresh = (file.first_us for table in (DELETES, ACCOUNTS) for file in _flat(_changed(state, store, table)))
+    listed = () if state.oldest_us is None else (state.oldest_us,)
+    return min((*fresh, *listed), default=None)
+
+
+def _changed(state: State, store: Store, table: Table) -> dict[str, list[DataFile]]:
+    """The hours of `table` that are not as they were when they were looked at."""
+    looked = state.looked[table.name]
+    hours = sorted(by_hour(store, table.name).items())
+    return {hour: files for hour, files in hours if looked.get(hour) != _digest(files)}
 
 
 class Doomed:
@@ -121,10 +140,10 @@ class Doomed:
 
     def _slices(self) -> Iterator[tuple[Mapping[str, list[DataFile]], Mapping[str, list[DataFile]]]]:
         """The hours of deletes and accounts that changed since they were looked at, in slices that fit the memory."""
-        accounts = self._changed(ACCOUNTS)
+        accounts = _changed(self.state, self._store, ACCOUNTS)
         deletes: dict[str, list[DataFile]] = {}
         rows = 0
-        for hour, files in self._changed(DELETES).items():
+        for hour, files in _changed(self.state, self._store, DELETES).items():
             deletes[hour] = files
             rows += sum(file.rows for file in files)
             if rows >= SLICE_ROWS:
@@ -132,11 +151,6 @@ class Doomed:
                 deletes, accounts, rows = {}, {}, 0
         if deletes or accounts:
             yield deletes, accounts
-
-    def _changed(self, table: Table) -> dict[str, list[DataFile]]:
-        looked = self.state.looked[table.name]
-        hours = sorted(by_hour(self._store, table.name).items())
-        return {hour: files for hour, files in hours if looked.get(hour) != _digest(files)}
 
     def _find(self, table: Table) -> str:
         """The doomed rows of the sealed hours of `table`; the others are purged when they are sealed."""
@@ -171,8 +185,8 @@ class Doomed:
 
     def _keep(self, files: list[str]) -> None:
         self.state.files = files
-        counted = self._connection.execute(f"SELECT count(*) FROM {self._relation()}").fetchone()
-        self.state.rows = int(counted[0]) if counted else 0
+        statement = f"SELECT count(*), epoch_us(min(since)) FROM {self._relation()}"
+        self.state.rows, self.state.oldest_us = self._connection.execute(statement).fetchone() or (0, None)
         write_durably(self._folder / "state.json", json.dumps(self.state.__dict__, indent=0).encode() + b"\n")
         for path in self._folder.glob("doomed-*.parquet"):
             if path.name not in files:

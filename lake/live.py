@@ -27,6 +27,7 @@ _FILE_FACTS = frozenset(
         "path",
         "size_bytes",
         "num_records",
+        "modification_time",
         "min.event_at",
         "max.event_at",
         *(f"partition.{name}" for name in (*HOUR_PARTITION, "user_did")),
@@ -40,8 +41,9 @@ class DataFile:
     """One live Parquet file of a snapshot.
 
     `hour`: the UTC hour that it belongs to, as `YYYY-MM-DDTHH`. `first_us`, `last_us`: bounds of its rows' `event_at`,
-    microseconds since 1970, inclusive. `greatest`, `least`: the greatest and the least `operation` and `collection` in
-    it, None where the table has no such column. `partition`: the values of the table's partition.
+    microseconds since 1970, inclusive. `added_us`: when it was written, by this machine's clock. `greatest`, `least`: the
+    greatest and the least `operation` and `collection` in it, None where the table has no such column. `partition`: the
+    values of the table's partition.
     """
 
     path: str
@@ -50,6 +52,7 @@ class DataFile:
     size_bytes: int
     first_us: int
     last_us: int
+    added_us: int
     greatest: Mapping[str, object]
     least: Mapping[str, object] = field(default_factory=dict)
     partition: Mapping[str, str] = field(default_factory=dict)
@@ -102,6 +105,7 @@ def _flat(add: Mapping[str, Any]) -> dict[str, object]:
         "path": add["path"],
         "size_bytes": add["size"],
         "num_records": statistics["numRecords"],
+        "modification_time": add["modificationTime"],
         **{f"partition.{name}": value for name, value in add["partitionValues"].items()},
         **{f"{bound}.{name}": values.get(name) for bound, values in bounds.items() for name in _BOUNDED},
         **{f"{bound}.event_at": _moment(values.get("event_at")) for bound, values in bounds.items()},
@@ -124,6 +128,7 @@ def _data_file(action: Mapping[str, object], root: Path) -> DataFile:
         size_bytes=int(str(action["size_bytes"])),
         first_us=_microseconds(action["min.event_at"]),
         last_us=_microseconds(action["max.event_at"]) + STATISTICS_STEP_US,
+        added_us=int(str(action["modification_time"])) * 1000,
         greatest={name: action.get(f"max.{name}") for name in _BOUNDED},
         least={name: action.get(f"min.{name}") for name in _BOUNDED},
         partition={

@@ -15,9 +15,8 @@ from datetime import datetime
 from deltalake.exceptions import DeltaError
 
 from core.clock import to_us
-from core.errors import BluelakeError
 from core.settings import Settings, require_home
-from core.status import report
+from core.status import failure_reported, report
 from lake import raw
 from lake.confirmed import confirmed_versions
 from lake.doomed import Doomed, DoomedHour
@@ -58,15 +57,11 @@ def maintain(settings: Settings, now: datetime, progress: Progress | None = None
     """Purge, vacuum and thin out the lake of `settings` as of `now`.
 
     `progress` is called with the hours rewritten and the hours to rewrite. Whatever cannot be purged keeps nothing else from
-    being done: then SealError says so at the end. Raises BluelakeError, OSError.
+    being done: then SealError says so at the end. Raises BluelakeError, OSError, DeltaError.
     """
     require_home(settings, create=True)
-    try:
-        with exclusive(settings, "seal"):
-            done = _maintain(settings, now, progress or (lambda done, total: None))
-    except (BluelakeError, OSError) as error:
-        report(settings, "maintain", ok=False, state="failed", message=str(error).splitlines()[0])
-        raise
+    with failure_reported(settings, "maintain"), exclusive(settings, "seal"):
+        done = _maintain(settings, now, progress or (lambda done, total: None))
     message = f"{done.rows:,} deleted rows purged, {done.waiting_rows:,} wait; {done.vacuumed.files:,} files vacuumed"
     report(settings, "maintain", ok=True, state="done", message=message)
     log.info("maintained: %s", message)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -17,9 +18,8 @@ from pyarrow import parquet
 
 from core.clock import to_us
 from core.crash import crash_point
-from core.errors import BluelakeError
 from core.settings import Settings, require_home
-from core.status import report
+from core.status import failure_reported, report
 from lake.confirmed import confirmed_versions
 from lake.duck import connect
 from lake.errors import CommitError, SealError
@@ -27,7 +27,7 @@ from lake.locks import exclusive
 from lake.purge import GoneAccounts, kept, purges
 from lake.relations import quote, scan, sql_template
 from lake.rewrite import remove, write_hour
-from lake.sealed import hour_start_us, open_hours, read_sealed, write_sealed
+from lake.sealed import hour_end_us, hour_start_us, open_hours, read_sealed, write_sealed
 from lake.store import Commit, DataFile, Store
 from lake.tables import GAPS, TABLES, Table
 
@@ -214,15 +214,11 @@ def seal(settings: Settings, now: datetime, progress: Progress | None = None) ->
     HEAVY_MAX_MINUTES go.
 
     `progress` is called with the hours done and the hours to do. An hour that cannot be sealed keeps no other from it: then
-    SealError names them at the end. Raises BluelakeError, OSError.
+    SealError names them at the end. Raises BluelakeError, OSError, DeltaError, duckdb.Error.
     """
     require_home(settings, create=True)
-    try:
-        with exclusive(settings, "seal"):
-            done, left = _seal(settings, now, progress or (lambda done, total: None))
-    except (BluelakeError, OSError) as error:
-        report(settings, "seal", ok=False, state="failed", message=str(error).splitlines()[0])
-        raise
+    with failure_reported(settings, "seal"), exclusive(settings, "seal"):
+        done, left = _seal(settings, now, progress or (lambda done, total: None))
     rows = sum(hour.rows for hour in done)
     message = f"{len(done)} hours of tables sealed, {rows:,} rows" + (f"; {left} wait for the next run" if left else "")
     report(settings, "seal", ok=True, state="done", message=message)
@@ -241,7 +237,7 @@ def _seal(settings: Settings, now: datetime, progress: Progress) -> tuple[list[S
     connection = connect(settings)
     try:
         sealer = Sealer(settings, store, connection)
-        for number, (hour, name) in enumerate(waiting):
+        for number, (hour, name, _) in enumerate(waiting):
             if number and time.monotonic() >= end:
                 left = len(waiting) - number
                 log.info("%d hours of tables are left to the next seal", left)
@@ -282,10 +278,22 @@ def failure(what: str, failed: Mapping[str, Exception]) -> SealError:
     return SealError(f"{len(failed)} hours of tables cannot be {what}: {named}{more}")
 
 
-def waiting_hours(settings: Settings, store: Store, now: datetime) -> list[tuple[str, str]]:
-    """What there is to seal at `now`: (hour, table), oldest first."""
-    before_us = to_us(now) - int(settings.seal_delay_minutes * 60_000_000)
-    return sorted((hour, name) for name in TABLES for hour in open_hours(store, name, before_us))
+class WaitingHour(NamedTuple):
+    """An hour of a table that is to be sealed. `since_us`: when it could first have been, microseconds since 1970."""
+
+    hour: str
+    table: str
+    since_us: int
+
+
+def waiting_hours(settings: Settings, store: Store, now: datetime) -> list[WaitingHour]:
+    """What there is to seal at `now`, oldest hour first."""
+    delay_us = int(settings.seal_delay_minutes * 60_000_000)
+    return sorted(
+        WaitingHour(hour, name, max(hour_end_us(hour) + delay_us, came_us))
+        for name in TABLES
+        for hour, came_us in open_hours(store, name, to_us(now) - delay_us).items()
+    )
 
 
 def _log_hour(hour: SealedHour) -> None:

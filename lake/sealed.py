@@ -59,21 +59,40 @@ def by_hour(store: Store, name: str) -> Mapping[str, list[DataFile]]:
 
 def is_sealed(store: Store, name: str, sealed: Sealed, hour: str, files: list[DataFile]) -> bool:
     """Whether `files`, the live ones of `hour`, are exactly those that a seal wrote."""
-    written = {str(store.root / name / path) for path in sealed.hours.get(hour, ())}
+    written = _written(store, name, sealed, hour)
     return written == {file.path for file in files}
 
 
-def open_hours(store: Store, name: str, before_us: int) -> list[str]:
-    """The hours of table `name` that ended before `before_us` and are not sealed, oldest first."""
+def _written(store: Store, name: str, sealed: Sealed, hour: str) -> set[str]:
+    """The paths of the files that a seal wrote for `hour`."""
+    return {str(store.root / name / path) for path in sealed.hours.get(hour, ())}
+
+
+def open_hours(store: Store, name: str, before_us: int) -> dict[str, int]:
+    """The hours of table `name` that ended before `before_us` and are not sealed.
+
+    With each, when the first file came that no seal has written, microseconds since 1970.
+    """
     sealed = read_sealed(store.root / name)
-    return sorted(
-        hour
+    return {
+        hour: _came_us(store, name, sealed, hour, files)
         for hour, files in by_hour(store, name).items()
-        if hour_start_us(hour) + HOUR_US <= before_us and not is_sealed(store, name, sealed, hour, files)
-    )
+        if hour_end_us(hour) <= before_us and not is_sealed(store, name, sealed, hour, files)
+    }
+
+
+def _came_us(store: Store, name: str, sealed: Sealed, hour: str, files: list[DataFile]) -> int:
+    written = _written(store, name, sealed, hour)
+    # Where all that is left of an hour was sealed, all of it is to be sealed again.
+    return min(file.added_us for file in [file for file in files if file.path not in written] or files)
 
 
 HOUR_US = 3_600_000_000
+
+
+def hour_end_us(hour: str) -> int:
+    """When `hour` (`YYYY-MM-DDTHH`) is over, microseconds since 1970."""
+    return hour_start_us(hour) + HOUR_US
 
 
 def hour_start_us(hour: str) -> int:

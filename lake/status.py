@@ -9,7 +9,7 @@ from deltalake.exceptions import DeltaError
 
 from buffer.client import Buffer, Depth
 from buffer.errors import BufferError
-from core.clock import now_us, to_datetime
+from core.clock import now_us, to_datetime, to_us
 from core.errors import BluelakeError
 from core.settings import Settings
 from core.status import read_status
@@ -19,12 +19,15 @@ from lake.gaps import Gap, describe, read_gaps
 from lake.relations import scan
 from lake.seal import waiting_hours
 from lake.store import Store
-from lake.tables import BATCHES
+from lake.tables import BATCHES, TABLES
 from lake.views import current
 
 WARNING = "warning"
-# What the ingester or the drain said longer ago than this is no news of how it is.
+# How long an hour that could be sealed waits for one of the hourly seals, and the lake for one of the daily maintenances,
+# before somebody should look.
 SEAL_LATE_SECONDS = 3 * 3600.0
+MAINTAIN_LATE_SECONDS = 2 * 86400.0
+# What the ingester or the drain said longer ago than this is no news of how it is.
 STALE_SECONDS = {"ingest": 30.0, "drain": 900.0}
 
 
@@ -51,8 +54,8 @@ def status(settings: Settings) -> list[Part]:
         _or_down("rejects", lambda: rejects_part(settings, *_last_batch(settings, Store(settings.lake_dir)))),
         _or_down("gaps", lambda: gaps_part(read_gaps(settings, Store(settings.lake_dir)))),
         _or_down("views", lambda: views_part(settings)),
-        _or_down("seal", lambda: seal_part(settings, Store(settings.lake_dir))),
-        maintain_part(settings),
+        _or_down("seal", lambda: seal_part(settings, Store(settings.lake_dir), datetime.now(UTC))),
+        _or_down("maintain", lambda: maintain_part(settings, Store(settings.lake_dir), datetime.now(UTC))),
     ]
 
 
@@ -154,26 +157,51 @@ def views_part(settings: Settings) -> Part:
     return Part("views", True, "published", f"{len(published.views)} views, published {_ago(age)}")
 
 
-def seal_part(settings: Settings, store: Store) -> Part:
-    """Whether the last seal went well, and what waits for the next one."""
+def seal_part(settings: Settings, store: Store, now: datetime) -> Part:
+    """Whether the last seal went well, what waits at `now` for the next one, and whether it has waited for too long.
+
+    What counts is since when an hour could have been sealed: one of long ago that has come just now is not late.
+    """
     said = read_status(settings, "seal")
     if said is not None and not said.ok:
-        return Part("seal", False, said.state, f"{said.message} ({_ago((now_us() - said.at_us) / 1e6)})")
-    waiting = waiting_hours(settings, store, datetime.now(UTC))
+        return Part("seal", False, said.state, f"{said.message} ({_ago(_seconds(said.at_us, now))})")
+    waiting = waiting_hours(settings, store, now)
     if not waiting:
         return Part("seal", True, "sealed", "every hour that has passed is sealed")
-    hours = len({hour for hour, _ in waiting})
-    late = said is not None and (now_us() - said.at_us) / 1e6 > SEAL_LATE_SECONDS
-    detail = f"{hours} hours wait to be sealed, the oldest {waiting[0][0]}"
-    return Part("seal", True, WARNING if late else "waiting", detail)
+    hours = len({hour for hour, _, _ in waiting})
+    detail = f"{hours} hours wait to be sealed, the oldest {waiting[0].hour}"
+    waited = _seconds(min(hour.since_us for hour in waiting), now)
+    if waited <= SEAL_LATE_SECONDS:
+        return Part("seal", True, "waiting", detail)
+    return Part(
+        "seal", True, WARNING, f"{detail}; the first could be sealed {_ago(waited)}: see whether seal_hours runs"
+    )
 
 
-def maintain_part(settings: Settings) -> Part:
-    """What the last maintenance said, and how many deleted rows it has still to purge."""
+def maintain_part(settings: Settings, store: Store, now: datetime) -> Part:
+    """What the last maintenance said, how many deleted rows it has still to purge, and whether at `now` it is overdue."""
     said = read_status(settings, "maintain")
     if said is None:
-        return Part("maintain", True, "none", "has not run yet; `bluelake maintain` purges and vacuums")
-    return Part("maintain", said.ok, said.state, f"{said.message} ({_ago((now_us() - said.at_us) / 1e6)})")
+        oldest_us = min((file.added_us for name in TABLES for file in store.files(name)), default=None)
+        if oldest_us is None or _seconds(oldest_us, now) <= MAINTAIN_LATE_SECONDS:
+            return Part("maintain", True, "none", "has not run yet; `bluelake maintain` purges and vacuums")
+        held = f"the oldest file is of {_ago(_seconds(oldest_us, now))}"
+        return Part("maintain", True, WARNING, f"has never run, and {held}: see whether maintain_lake runs")
+    age = _seconds(said.at_us, now)
+    detail = f"{said.message} ({_ago(age)})"
+    if said.ok and age > MAINTAIN_LATE_SECONDS:
+        return Part("maintain", True, WARNING, f"{detail}: see whether maintain_lake runs")
+    return Part("maintain", said.ok, said.state, detail)
+
+
+def last_well_seconds(settings: Settings, task: str) -> float:
+    """When `task` (seal, maintain) last ended well, seconds since 1970; 0 where it never has."""
+    said = read_status(settings, task)
+    return (said.last_well_us or 0) / 1e6 if said else 0.0
+
+
+def _seconds(since_us: int, now: datetime) -> float:
+    return (to_us(now) - since_us) / 1e6
 
 
 def _ago(seconds: float) -> str:

@@ -11,7 +11,7 @@ from buffer.client import Buffer
 from core.clock import to_datetime
 from core.errors import BluelakeError
 from lake.gaps import missing_seconds
-from lake.status import WARNING, Part, gaps_part, maintain_part, process_part, rejects_part, views_part
+from lake.status import WARNING, Part, gaps_part, process_part, rejects_part, views_part
 from lake.views import current
 from webapi.formats import rfc3339
 from webapi.lake_access import LakeAccess, lake_access
@@ -43,7 +43,7 @@ def health(access: LakeAccess) -> dict[str, Any]:
         "rejects": _checked(lambda: _rejects(access)),
         "gaps": _checked(lambda: _gaps(access)),
         "seal": _checked(lambda: _described(access.sealing())),
-        "maintain": _checked(lambda: _described(maintain_part(access.settings))),
+        "maintain": _checked(lambda: _described(access.maintaining())),
     }
     well = all(part["ok"] for part in parts.values())
     warnings = [name for name, part in parts.items() if part["state"] == WARNING]

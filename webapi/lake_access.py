@@ -12,12 +12,13 @@ import duckdb
 from deltalake.exceptions import DeltaError
 
 from core.settings import Settings, load_settings
+from lake.doomed import oldest_waiting_us, read_state
 from lake.duck import connect
 from lake.gaps import Gap, read_gaps
 from lake.relations import scan
 from lake.seal import waiting_hours
 from lake.search import Searcher, SearchUnavailableError
-from lake.status import Part, seal_part
+from lake.status import Part, maintain_part, seal_part
 from lake.store import DataFile, Store
 from lake.tables import BATCHES, GAPS
 
@@ -73,12 +74,26 @@ class LakeAccess:
     def sealing(self) -> Part:
         """Whether the last seal went well, and what waits for the next one. Raises LakeError."""
         with self._reading("hours"):
-            return seal_part(self.settings, self._store)
+            return seal_part(self.settings, self._store, datetime.now(UTC))
+
+    def maintaining(self) -> Part:
+        """What the last maintenance said, and whether the next one is overdue. Raises LakeError."""
+        with self._reading("files"):
+            return maintain_part(self.settings, self._store, datetime.now(UTC))
 
     def unsealed_hours(self) -> int:
         """How many hours wait to be sealed. Raises LakeError."""
         with self._reading("hours"):
-            return len({hour for hour, _ in waiting_hours(self.settings, self._store, datetime.now(UTC))})
+            return len({hour for hour, _, _ in waiting_hours(self.settings, self._store, datetime.now(UTC))})
+
+    def doomed(self) -> tuple[int, int | None]:
+        """How many deleted rows a maintenance has still to purge, as far as the last one found them, and when the oldest
+        deletion was made that waits for one, microseconds since 1970. Raises LakeError."""
+        if self.settings.bluelake_deletions == "keep":
+            return 0, None
+        with self._reading("deletions that wait"):
+            state = read_state(self.settings.maintenance_dir)
+            return state.rows, oldest_waiting_us(state, self._store)
 
     def gaps(self) -> list[Gap]:
         """The gaps, the open ones first. Raises SearchUnavailableError."""

@@ -14,10 +14,9 @@ from prometheus_client.registry import Collector
 
 from buffer.errors import BufferError
 from core.errors import BluelakeError
-from core.metrics import METRICS, WEB_METRICS, Metrics
-from lake.doomed import read_state
+from core.metrics import LAKE_TASKS, METRICS, WEB_METRICS, Metrics
 from lake.gaps import missing_seconds
-from lake.status import buffer_depth, raises_alert
+from lake.status import buffer_depth, last_well_seconds, raises_alert
 from lake.views import current
 from webapi.lake_access import LakeAccess, lake_access
 
@@ -55,6 +54,7 @@ class _State(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges of core/metrics.py that belong to lake and buffer."""
         yield from self._buffer()
+        yield self._tasks()
         try:
             yield from self._lake()
         except (BluelakeError, OSError):
@@ -74,6 +74,12 @@ class _State(Collector):
         yield events
         yield held
 
+    def _tasks(self) -> GaugeMetricFamily:
+        ended = _family("bluelake_lake_last_well_seconds")
+        for task in LAKE_TASKS:
+            ended.add_metric([task], last_well_seconds(self._access.settings, task))
+        return ended
+
     def _lake(self) -> Iterator[GaugeMetricFamily]:
         published = current(self._access.settings)
         if published is not None:
@@ -82,7 +88,10 @@ class _State(Collector):
         yield _gauge("bluelake_lake_open_gaps", len(gaps))
         yield _gauge("bluelake_lake_gap_seconds", missing_seconds(gaps))
         yield _gauge("bluelake_lake_unsealed_hours", self._access.unsealed_hours())
-        yield _gauge("bluelake_lake_doomed_rows", read_state(self._access.settings.maintenance_dir).rows)
+        rows, oldest_us = self._access.doomed()
+        yield _gauge("bluelake_lake_doomed_rows", rows)
+        if oldest_us is not None:
+            yield _gauge("bluelake_lake_oldest_doomed_seconds", oldest_us / 1e6)
         for batch in self._access.batches(1):
             yield _gauge("bluelake_lake_last_batch_seconds", batch.event_at.timestamp())
             yield _gauge("bluelake_lake_last_batch_events", batch.events_in)

@@ -5,6 +5,7 @@ from chaos.mutants.mutant import Mutant
 _RELATIONS = "tests/lake/test_relations.py"
 _SEAL = "tests/lake/test_seal.py::"
 _MAINTENANCE = "tests/lake/test_maintenance.py::"
+_STATUS = "tests/lake/test_status.py::"
 
 MUTANTS = (
     Mutant(
@@ -102,6 +103,30 @@ MUTANTS = (
         'settings.bluelake_deletions == "purge" and ',
         "",
         (f"{_SEAL}test_whoever_may_keep_deleted_records_keeps_them",),
+    ),
+    Mutant(
+        "seal-late-by-word-only",
+        "hours wait for ever without a warning while the last seal said that all is well",
+        "lake/status.py",
+        "    if waited <= SEAL_LATE_SECONDS:",
+        "    if waited <= SEAL_LATE_SECONDS or said is None or _seconds(said.at_us, now) <= SEAL_LATE_SECONDS:",
+        (f"{_STATUS}test_an_hour_that_no_seal_takes_is_a_warning_whatever_was_said",),
+    ),
+    Mutant(
+        "maintenance-never-late",
+        "a maintenance that does not run any more raises nothing",
+        "lake/status.py",
+        "said.ok and age > MAINTAIN_LATE_SECONDS",
+        "False",
+        (f"{_STATUS}test_a_maintenance_that_does_not_come_back_is_a_warning",),
+    ),
+    Mutant(
+        "late-by-event-time",
+        "history that has just come counts as waiting since it happened",
+        "lake/seal.py",
+        "max(hour_end_us(hour) + delay_us, came_us)",
+        "hour_end_us(hour) + delay_us",
+        (f"{_STATUS}test_history_that_has_just_come_is_not_late",),
     ),
     Mutant(
         "vacuum-without-grace",

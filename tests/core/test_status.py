@@ -21,6 +21,24 @@ def test_what_is_said_last_is_what_is_read(lake_settings: Settings) -> None:
     assert sorted(path.name for path in (lake_settings.home / "status").iterdir()) == ["drain.json", "ingest.json"]
 
 
+def test_who_fails_still_knows_when_all_was_well(lake_settings: Settings) -> None:
+    assert report(lake_settings, "seal", ok=False, state="failed").last_well_us is None
+    well = report(lake_settings, "seal", ok=True, state="done")
+    assert well.last_well_us == well.at_us
+    for _ in range(2):
+        report(lake_settings, "seal", ok=False, state="failed")
+    said = read_status(lake_settings, "seal")
+    assert said is not None
+    assert said.last_well_us == well.at_us
+
+
+def test_what_a_version_before_said_is_understood(lake_settings: Settings) -> None:
+    folder = lake_settings.home / "status"
+    folder.mkdir()
+    (folder / "seal.json").write_text('{"part": "seal", "ok": true, "state": "done", "message": "", "at_us": 7}')
+    assert report(lake_settings, "seal", ok=False, state="failed").last_well_us == 7
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"{}", b'{"part": "ingest"}', b"\xff"])
 def test_what_cannot_be_read_was_never_said(lake_settings: Settings, content: bytes | None) -> None:
     if content is not None:

@@ -12,7 +12,7 @@ import pytest
 from buffer.client import Buffer
 from core.crash import VARIABLE
 from core.settings import Settings
-from lake.doomed import Doomed, DoomedHour, read_state
+from lake.doomed import Doomed, DoomedHour, oldest_waiting_us, read_state
 from lake.drain import drain
 from lake.errors import SealError
 from lake.log import entries
@@ -96,6 +96,29 @@ def test_the_budget_takes_the_worst_hour_first_and_the_next_run_goes_on(two_hour
     assert read_state(small.maintenance_dir).rows == 1
     assert maintain(small, LATER).rows == 1
     assert keys(small) == ["3kc", "3kd", "3kf"]
+
+
+def test_the_oldest_deletion_that_waits_is_known(two_hours: Settings, buffer: Buffer) -> None:
+    none = two_hours.model_copy(update={"maintenance_max_mb": 0})
+
+    def oldest() -> float | None:
+        found = oldest_waiting_us(read_state(none.maintenance_dir), Store(none.lake_dir))
+        return None if found is None else (found - NOON_US) / HOUR_US
+
+    assert oldest() is None
+    drained(buffer, none, [unlike(DIDS[0], "3ka", hours=7), unlike(DIDS[0], "3kb", hours=8)])
+    # Nobody has looked at them.
+    assert oldest() == 7
+    maintain(none, LATER)
+    # They are on the list.
+    assert oldest() == 7
+    # Seen at noon; of whom nothing is there.
+    drained(buffer, none, [status(DIDS[1], "deleted", seq=1)])
+    assert oldest() == 0
+    maintain(none, LATER)
+    assert oldest() == 7
+    maintain(two_hours, LATER)
+    assert oldest() is None
 
 
 def test_what_is_overdue_goes_whatever_the_budget(two_hours: Settings, buffer: Buffer) -> None:

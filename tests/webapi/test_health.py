@@ -17,7 +17,7 @@ from core.watermark import Cursor
 from lake.status import status
 from lake.views import Published
 from tests.conftest import RedisServer
-from tests.webapi.lake_rows import NOON, Lake, batch, post
+from tests.webapi.lake_rows import NOON, SECOND, Lake, batch, delete, post
 
 FLUSHED_US = 1_783_166_400_000_000
 
@@ -25,6 +25,15 @@ FLUSHED_US = 1_783_166_400_000_000
 def fill(buffer: Buffer) -> None:
     chunk = Chunk("posts", 7, FLUSHED_US, FLUSHED_US, b"z" * 100)
     buffer.append(0, 1, "host", [chunk], {"host": Cursor(FLUSHED_US)}, FLUSHED_US, "writer")
+
+
+def told(client: Client) -> dict[tuple[str, ...], float]:
+    """What /metrics says: by name and values of the labels."""
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(client.get("/metrics").content.decode())
+        for sample in family.samples
+    }
 
 
 def test_everything_is_well(
@@ -70,15 +79,11 @@ def test_open_gaps_and_many_rejects_are_warnings(lake: Lake, client: Client) -> 
     assert "2026-07-04T12:01:00Z to 2026-07-04T12:01:30Z, host_skipped at ws://one" in gaps["detail"]
     assert (rejects["ok"], rejects["state"]) == (True, "warning")
     assert "3 of 200 events of the last batch (1.5%)" in rejects["detail"]
-    told = {
-        f.name: f.samples[0].value
-        for f in text_string_to_metric_families(client.get("/metrics").content.decode())
-        if f.samples
-    }
-    assert told["bluelake_lake_open_gaps"] == 2
-    assert told["bluelake_lake_gap_seconds"] == 90
-    assert told["bluelake_lake_reject_alert"] == 1
-    assert told["bluelake_lake_last_batch_reject_ratio"] == 3 / 200
+    values = told(client)
+    assert values["bluelake_lake_open_gaps",] == 2
+    assert values["bluelake_lake_gap_seconds",] == 90
+    assert values["bluelake_lake_reject_alert",] == 1
+    assert values["bluelake_lake_last_batch_reject_ratio",] == 3 / 200
 
 
 def test_few_rejects_are_no_warning(lake: Lake, client: Client) -> None:
@@ -95,6 +100,38 @@ def test_without_redis_the_api_still_answers(lake: Lake, client: Client) -> None
     assert answer["parts"]["ingest"]["state"] == "unknown"
     assert answer["parts"]["lake"]["state"] == "empty"
     assert client.get("/search").status_code == 200
+
+
+def test_a_seal_and_a_maintenance_that_never_run_are_warnings(
+    lake: Lake, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.write([post("x")], deletes=[delete("1", at=NOON + SECOND)])
+    answer = client.get("/healthz").json()
+    assert (answer["warnings"], answer["parts"]["seal"]["state"]) == ([], "waiting")
+    for name in ("SEAL_LATE_SECONDS", "MAINTAIN_LATE_SECONDS"):
+        monkeypatch.setattr(f"lake.status.{name}", 0)
+    answer = client.get("/healthz").json()
+    assert answer["warnings"] == ["seal", "maintain"]
+    assert answer["parts"]["maintain"]["ok"] is True
+    values = told(client)
+    assert [values["bluelake_lake_last_well_seconds", task] for task in ("seal", "maintain")] == [0, 0]
+    assert values["bluelake_lake_oldest_doomed_seconds",] == NOON.timestamp() + 1
+
+
+def test_metrics_tell_when_seal_and_maintenance_last_went_well(
+    lake: Lake, web_settings: Callable[..., Settings], client: Client
+) -> None:
+    settings = web_settings(bluelake_deletions="keep")
+    lake.write(deletes=[delete("1")])
+    sealed = report(settings, "seal", ok=True, state="done")
+    report(settings, "seal", ok=False, state="failed")
+    maintained = report(settings, "maintain", ok=True, state="done")
+    values = told(client)
+    assert values["bluelake_lake_last_well_seconds", "seal"] == sealed.at_us / 1e6
+    assert values["bluelake_lake_last_well_seconds", "maintain"] == maintained.at_us / 1e6
+    # Who keeps what is deleted waits for nothing.
+    assert values["bluelake_lake_doomed_rows",] == 0
+    assert ("bluelake_lake_oldest_doomed_seconds",) not in values
 
 
 def test_an_unreadable_lake_is_a_503(lake: Lake, client: Client) -> None:
@@ -141,19 +178,14 @@ def test_metrics_are_those_of_the_registry(
     fill(buffer)
     Lake(settings).write(batches=[batch(NOON, events_in=1234, duration_ms=1500)])
     client.get("/search?foo=1")
-    text = client.get("/metrics").content.decode()
-    values = {
-        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+    values = told(client)
     assert values["bluelake_web_requests_total", "GET", "search", "400"] >= 1
     assert values["bluelake_web_request_seconds_count", "search"] >= 1
     assert values["bluelake_buffer_events", "posts"] == 7
     assert values["bluelake_lake_last_batch_events",] == 1234
     assert values["bluelake_lake_last_batch_duration_seconds",] == 1.5
     assert values["bluelake_views_published_seconds",] == NOON.timestamp()
-    names = {family.name for family in text_string_to_metric_families(text)}
+    names = {f.name for f in text_string_to_metric_families(client.get("/metrics").content.decode())}
     known = {name.removesuffix("_total") for name in METRICS}
     assert {name for name in names if not name.endswith("_created")} <= known
 
