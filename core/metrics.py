@@ -40,6 +40,7 @@ QUEUE_NAMES = (
 )
 
 LAKE_TASKS = ("seal", "maintain")
+LAKE_PARTS = ("views", "gaps", "hours", "doomed", "batches")
 
 INGEST_METRICS = (
     MetricDefinition("bluelake_ingest_events_total", "counter", "Events put into a queue.", ("queue",), QUEUE_NAMES),
@@ -122,6 +123,13 @@ LAKE_METRICS = (
         "When the task last ended well, seconds since 1970; 0 where it never has.",
         ("task",),
         LAKE_TASKS,
+    ),
+    MetricDefinition(
+        "bluelake_lake_readable",
+        "gauge",
+        "1 where the part could be read, else 0, and its metrics are missing.",
+        ("part",),
+        LAKE_PARTS,
     ),
     MetricDefinition("bluelake_views_published_seconds", "gauge", "When the views were published, seconds since 1970."),
 )

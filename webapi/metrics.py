@@ -4,7 +4,7 @@ gunicorn's workers share their counts through files in PROMETHEUS_MULTIPROC_DIR 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -55,10 +55,16 @@ class _State(Collector):
         """The gauges of core/metrics.py that belong to lake and buffer."""
         yield from self._buffer()
         yield self._tasks()
-        try:
-            yield from self._lake()
-        except (BluelakeError, OSError):
-            return
+        readable = _family("bluelake_lake_readable")
+        for part, look in self._lake().items():
+            try:
+                found = list(look())
+            except (BluelakeError, OSError, ValueError):
+                readable.add_metric([part], 0)
+                continue
+            readable.add_metric([part], 1)
+            yield from found
+        yield readable
 
     def _buffer(self) -> Iterator[GaugeMetricFamily]:
         try:
@@ -80,18 +86,36 @@ class _State(Collector):
             ended.add_metric([task], last_well_seconds(self._access.settings, task))
         return ended
 
-    def _lake(self) -> Iterator[GaugeMetricFamily]:
+    def _lake(self) -> dict[str, Callable[[], Iterator[GaugeMetricFamily]]]:
+        """What reads each of LAKE_PARTS: one that is broken takes no other away."""
+        return {
+            "views": self._views,
+            "gaps": self._gaps,
+            "hours": self._hours,
+            "doomed": self._doomed,
+            "batches": self._batches,
+        }
+
+    def _views(self) -> Iterator[GaugeMetricFamily]:
         published = current(self._access.settings)
         if published is not None:
             yield _gauge("bluelake_views_published_seconds", published.published_at.timestamp())
+
+    def _gaps(self) -> Iterator[GaugeMetricFamily]:
         gaps = [gap for gap in self._access.gaps() if gap.repaired_at is None]
         yield _gauge("bluelake_lake_open_gaps", len(gaps))
         yield _gauge("bluelake_lake_gap_seconds", missing_seconds(gaps))
+
+    def _hours(self) -> Iterator[GaugeMetricFamily]:
         yield _gauge("bluelake_lake_unsealed_hours", self._access.unsealed_hours())
+
+    def _doomed(self) -> Iterator[GaugeMetricFamily]:
         rows, oldest_us = self._access.doomed()
         yield _gauge("bluelake_lake_doomed_rows", rows)
         if oldest_us is not None:
             yield _gauge("bluelake_lake_oldest_doomed_seconds", oldest_us / 1e6)
+
+    def _batches(self) -> Iterator[GaugeMetricFamily]:
         for batch in self._access.batches(1):
             yield _gauge("bluelake_lake_last_batch_seconds", batch.event_at.timestamp())
             yield _gauge("bluelake_lake_last_batch_events", batch.events_in)

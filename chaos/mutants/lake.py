@@ -153,6 +153,14 @@ MUTANTS = (
         ("tests/lake/test_gaps.py::test_what_is_left_of_a_gap_stays_open",),
     ),
     Mutant(
+        "broken-part-silences-the-metrics",
+        "one part of the lake that cannot be read takes every other part's metrics away",
+        "webapi/metrics.py",
+        "                continue\n",
+        "                break\n",
+        ("tests/webapi/test_health.py::test_a_part_that_cannot_be_read_takes_no_others_metrics_away",),
+    ),
+    Mutant(
         "pointer-before-rename",
         "the views' pointer is swapped before the file that it names is there",
         "lake/views.py",

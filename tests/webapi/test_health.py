@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -10,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from buffer.chunks import Chunk
 from buffer.client import Buffer
-from core.metrics import METRICS
+from core.metrics import LAKE_PARTS, METRICS
 from core.settings import Settings
 from core.status import report
 from core.watermark import Cursor
@@ -132,6 +133,53 @@ def test_metrics_tell_when_seal_and_maintenance_last_went_well(
     # Who keeps what is deleted waits for nothing.
     assert values["bluelake_lake_doomed_rows",] == 0
     assert ("bluelake_lake_oldest_doomed_seconds",) not in values
+
+
+PARTS = {
+    "views": "bluelake_views_published_seconds",
+    "gaps": "bluelake_lake_open_gaps",
+    "hours": "bluelake_lake_unsealed_hours",
+    "doomed": "bluelake_lake_doomed_rows",
+    "batches": "bluelake_lake_data_age_seconds",
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "broken"),
+    [
+        ("views/published/current.json", {"views"}),
+        ("lake/gaps/year=*/**/*.parquet", {"gaps"}),
+        ("lake/likes/_delta_log/*.json", {"hours"}),
+        ("maintenance/state.json", {"doomed"}),
+        ("lake/batches/year=*/**/*.parquet", {"batches"}),
+        # Without the log of a table, nobody knows which of its hours are sealed.
+        ("lake/gaps/_delta_log/*.json", {"gaps", "hours"}),
+        ("lake/deletes/_delta_log/*.json", {"doomed", "hours"}),
+        ("lake/batches/_delta_log/*.json", {"batches", "hours"}),
+    ],
+)
+def test_a_part_that_cannot_be_read_takes_no_others_metrics_away(
+    place: str, broken: set[str], published: Published, lake: Lake, home: Path, client: Client
+) -> None:
+    gap = {"from_at": NOON, "to_at": NOON + SECOND, "host": "ws://one", "cause": "host_skipped"}
+    lake.write(deletes=[delete("1")], batches=[batch(NOON)], gaps=[{"event_at": NOON, **gap}])
+    (home / "maintenance").mkdir()
+    if "state.json" in place:
+        (home / place).mkdir()
+    else:
+        for file in list(home.glob(place)):
+            file.write_bytes(bytes(file.stat().st_size))
+    values = told(client)
+    assert {part for part in PARTS if values["bluelake_lake_readable", part] == 0} == broken
+    assert {part for part, name in PARTS.items() if (name,) not in values} == broken
+    assert values["bluelake_buffer_up",] == 0
+    assert values["bluelake_lake_last_well_seconds", "seal"] == 0
+
+
+def test_parts_that_can_all_be_read_say_so(lake: Lake, client: Client) -> None:
+    lake.write(batches=[batch(NOON)])
+    values = told(client)
+    assert {part: values["bluelake_lake_readable", part] for part in LAKE_PARTS} == dict.fromkeys(PARTS, 1)
 
 
 def test_an_unreadable_lake_is_a_503(lake: Lake, client: Client) -> None:
