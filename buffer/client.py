@@ -30,8 +30,11 @@ FLUSHES = "firehose:flushes"
 ANY_WRITER = "*"
 # Redis errors that mean "no room now" and pass when there is.
 _NO_ROOM = re.compile(r"(?:^|-)(?:OOM|MISCONF|NOREPLICAS|READONLY|LOADING|BUSY)\b")
+# Of a stream that has this number, or a later one, already.
+_NUMBER_USED = "equal or smaller than the target stream top item"
 _LUA = Path(__file__).parent / "lua"
 _READ_COUNT = 500
+_Page = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 def queue_key(queue: str) -> str:
@@ -113,17 +116,47 @@ class Buffer:
             self._redis.ping()
 
     def state(self) -> State:
-        """Where Redis stands. Raises BufferUnavailableError, BufferCorruptError."""
+        """Where Redis stands; if the metadata is gone, what the newest flush that is left tells of it.
+
+        Raises BufferUnavailableError, BufferCorruptError.
+        """
         with translated_errors():
             flush, cursors, flushed_us, writer = cast(
                 list[bytes | None], self._redis.hmget(METADATA, ["flush", "cursors", "flushed_us", "writer"])
             )
+            left = [] if flush else cast(_Page, self._redis.xrevrange(FLUSHES, count=1))
+        for identifier, fields in left:
+            flush, cursors = identifier.split(b"-")[0], fields.get(b"cursors")
         try:
             return State(
                 int(flush or 0), cursors_from_json(cursors or b"{}"), int(flushed_us or 0), (writer or b"").decode()
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BufferCorruptError(f"{METADATA} is not what an ingester writes: {error}") from error
+
+    def last_number(self) -> int:
+        """The greatest number that any flush has ever had in one of the streams, 0 for none; no stream takes it again."""
+        with translated_errors(), self._redis.pipeline(transaction=False) as pipeline:
+            for key in (FLUSHES, *map(queue_key, QUEUE_NAMES)):
+                pipeline.xinfo_stream(key)
+            answers = pipeline.execute(raise_on_error=False)
+            numbers = [0]
+            for answer in answers:
+                if not isinstance(answer, Exception):
+                    numbers.append(int(answer["last-generated-id"].split(b"-")[0]))
+                elif "no such key" not in str(answer):
+                    raise answer
+        return max(numbers)
+
+    def evicting_policy(self) -> str:
+        """The `maxmemory-policy` by which Redis may throw away the buffer, empty where it throws away nothing of it.
+
+        The buffer's keys do not expire, so that the `volatile-*` ones leave them alone. Raises BufferUnavailableError.
+        """
+        with translated_errors():
+            memory = self._redis.info("memory")
+        policy = str(memory.get("maxmemory_policy", ""))
+        return policy if memory.get("maxmemory") and policy.startswith("allkeys-") else ""
 
     def append(
         self,
@@ -153,7 +186,6 @@ class Buffer:
             cursors_to_json(dict(cursors)),
             json.dumps({queue: total[0] for queue, total in totals.items()}),
             json.dumps({queue: total[1] for queue, total in totals.items()}),
-            json.dumps(totals),
             now_us,
             host,
             writer,
@@ -163,9 +195,14 @@ class Buffer:
             arguments += (chunk.n, chunk.first_us, chunk.last_us, chunk.z)
         keys = [METADATA, FLUSHES, *(queue_key(chunk.queue) for chunk in chunks)]
         with translated_errors():
-            found = self._flush(keys=keys, args=arguments)
+            try:
+                found = self._flush(keys=keys, args=arguments)
+            except redis.exceptions.ResponseError as error:
+                if _NUMBER_USED not in str(error):
+                    raise
+                found = self.last_number()
         if found is not None:
-            raise FlushConflictError(continues, int(cast(bytes, found)))
+            raise FlushConflictError(continues, int(cast(bytes | int, found)))
 
     def flushes(self, after: int) -> Iterator[Flush]:
         """The flushes with a number above `after`, in order."""
@@ -188,7 +225,7 @@ class Buffer:
         end = "+" if last is None else f"{last}-18446744073709551615"
         while True:
             with translated_errors():
-                page = cast(list[tuple[bytes, dict[bytes, bytes]]], self._redis.xrange(key, start, end, _READ_COUNT))
+                page = cast(_Page, self._redis.xrange(key, start, end, _READ_COUNT))
             for identifier, fields in page:
                 yield int(identifier.split(b"-")[0]), fields
             if len(page) < _READ_COUNT:

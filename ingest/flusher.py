@@ -74,8 +74,8 @@ class Flusher:
             )
         watermark = read_watermark(self._settings.watermark_path)
         self.continues, self._continues_writer = state.flush, state.writer
-        # Numbers up to `offered` may already stand for other events in the lake.
-        self.number = max(state.flush, watermark.offered) + 1
+        # Numbers up to `offered` may already stand for other events in the lake, and no stream takes one that it has had.
+        self.number = max(state.flush, watermark.offered, self._buffer.last_number()) + 1
         self._unsure = False
         source = "redis" if state.flush and state.flush >= watermark.committed else "lake"
         self.cursors = dict(state.cursors if source == "redis" else watermark.cursors)
@@ -171,9 +171,12 @@ class Flusher:
                 self.continues, self.number, host, chunks, cursors, now_us(), self.writer, self._continues_writer
             )
             crash_point("after-flush-before-answer")
-        except FlushConflictError as error:
+        except FlushConflictError:
             # After a time-out nobody knows whether the flush was written; its number and writer tell.
-            if not (self._unsure and error.found == self.number and self._buffer.state().writer == self.writer):
+            if not self._unsure:
+                raise
+            state = self._buffer.state()
+            if (state.flush, state.writer) != (self.number, self.writer):
                 raise
         self._metrics.histogram("bluelake_ingest_flush_seconds").observe(time.perf_counter() - started)
 

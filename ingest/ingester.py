@@ -44,6 +44,7 @@ class Ingester:
         self._started_at = time.monotonic()
         self._unflushed = False
         self._is_following = False
+        self._evicting = ""
 
     def stop(self) -> None:
         """Stop reading; everything received is flushed before `run` returns."""
@@ -85,7 +86,19 @@ class Ingester:
         self._hosts.trial = Trial()
         self._gaps.noted.clear()
         self._hosts.skips.clear()
+        await self._look_for_eviction()
+        if self._evicting:
+            log.warning(self._evicting)
         log.info("continuing from %s at flush %d", source, self._flusher.number)
+
+    async def _look_for_eviction(self) -> None:
+        policy = ""
+        # A hosted Redis may refuse to tell.
+        with contextlib.suppress(BufferUnavailableError):
+            policy = await asyncio.to_thread(self._buffer.evicting_policy)
+        self._evicting = policy and (
+            f"Redis has maxmemory-policy {policy} and may throw away what is not drained yet: set it to noeviction"
+        )
 
     async def _follow_all(self) -> None:
         """Let all followers follow, until told to stop. One that ends otherwise ends all, and raises why."""
@@ -111,10 +124,14 @@ class Ingester:
             due = hosts != told or time.monotonic() - told_at >= REPORT_SECONDS
             if due and self._is_following and not self._flusher.is_stuck:
                 told, told_at = hosts, time.monotonic()
+                if self._evicting:
+                    await self._look_for_eviction()
                 received = sum(follower.received for follower in self._followers)
                 troubles = [follower.trouble for follower in self._followers if not follower.host]
-                message = "; ".join([*hosts, *troubles, f"{received} events since the start"])
-                self._say(ok=bool(hosts), state="connected" if hosts else "disconnected", message=message)
+                evicting = [self._evicting] if self._evicting else []
+                message = "; ".join([*evicting, *hosts, *troubles, f"{received} events since the start"])
+                ok = bool(hosts) and not self._evicting
+                self._say(ok=ok, state="connected" if hosts else "disconnected", message=message)
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _watch_idleness(self, limit_seconds: float | None) -> None:

@@ -90,7 +90,7 @@ class Drain:
         crash_point("before-offered")
         write_watermark(self._settings.watermark_path, replace(watermark, offered=offered))
         crash_point("after-offered")
-        entries = self._read(flushes, low, least)
+        entries = self._read(flushes, least)
         last = flushes[-1]
         batch = self._commit(started, flushes, entries, low)
         batch.duration_seconds = time.perf_counter() - clock
@@ -164,9 +164,10 @@ class Drain:
                 break
         return taken
 
-    def _read(self, flushes: list[Flush], low: int, least: int) -> dict[str, list[Entry]]:
+    def _read(self, flushes: list[Flush], least: int) -> dict[str, list[Entry]]:
         """The entries of `flushes` by queue, checked against what the flushes announced.
 
+        What lies before the first of them belongs to none: the ingester went on from the lake, and fetched it again.
         Flushes are taken off the end of `flushes` until what is left fits the memory, decoded, or is only one or ends at
         `least`: a few frames can be as large as very many, and compress to nearly nothing.
         """
@@ -176,7 +177,7 @@ class Drain:
         read: dict[str, list[Entry]] = {}
         for queue in (*PARSED_QUEUES, REJECTS.name):
             read[queue] = []
-            for entry in self._buffer.read(queue, low, flushes[-1].number):
+            for entry in self._buffer.read(queue, flushes[0].number - 1, flushes[-1].number):
                 if entry.flush > flushes[-1].number:
                     break
                 read[queue].append(entry)

@@ -21,10 +21,13 @@ local after = string.format('%.0f', tonumber(last) + 1) .. '-0'
 for i = 2, #KEYS do
   redis.call('XTRIM', KEYS[i], 'MINID', after)
 end
-for queue, number in pairs(events) do
-  redis.call('HINCRBY', KEYS[1], 'events:' .. queue, -number)
-end
-for queue, number in pairs(bytes) do
-  redis.call('HINCRBY', KEYS[1], 'bytes:' .. queue, -number)
+-- Where the metadata is gone, the next flush counts what is left.
+if redis.call('HEXISTS', KEYS[1], 'flush') == 1 then
+  for queue, number in pairs(events) do
+    redis.call('HINCRBY', KEYS[1], 'events:' .. queue, -number)
+  end
+  for queue, number in pairs(bytes) do
+    redis.call('HINCRBY', KEYS[1], 'bytes:' .. queue, -number)
+  end
 end
 return #gone

@@ -81,6 +81,70 @@ def test_an_emptied_redis_is_noticed(buffer: Buffer, redis_server: RedisServer) 
     assert caught.value.found == 0
 
 
+def test_without_its_metadata_redis_stands_where_its_newest_flush_tells(
+    buffer: Buffer, redis_server: RedisServer
+) -> None:
+    first, second, third = chunk("likes", b"a", b"b"), chunk("posts", b"p"), chunk("likes", b"c")
+    append(buffer, 1, first)
+    append(buffer, 2, second)
+    with redis.Redis(port=redis_server.port) as client:
+        client.delete(METADATA)
+
+    state = buffer.state()
+    assert (state.flush, state.cursors, state.writer) == (2, CURSORS, "")
+    with pytest.raises(FlushConflictError) as caught:
+        append(buffer, 1, third)
+    assert caught.value.found == 2
+    assert buffer.trim(1) == 1
+    assert buffer.depth()["likes"].events == 0
+    append(buffer, 3, third)
+
+    assert [(flush.number, flush.continues) for flush in buffer.flushes(0)] == [(2, 1), (3, 2)]
+    assert buffer.depth()["likes"] == Depth(1, len(third.z))
+    assert buffer.depth()["posts"] == Depth(1, len(second.z))
+    assert buffer.state().flush == 3
+
+
+def test_a_number_that_a_stream_has_had_is_a_conflict_and_nothing_is_written(
+    buffer: Buffer, redis_server: RedisServer
+) -> None:
+    assert buffer.last_number() == 0
+    for number in (1, 2, 3):
+        append(buffer, number, chunk("likes", b"a"))
+    buffer.trim(3)
+    with redis.Redis(port=redis_server.port) as client:
+        client.delete(METADATA)
+    assert buffer.last_number() == 3
+    assert buffer.state().flush == 0
+
+    with pytest.raises(FlushConflictError) as caught:
+        append(buffer, 1, chunk("posts", b"p"), chunk("likes", b"a"))
+
+    assert caught.value.found == 3
+    assert list(buffer.read("posts", 0, 9)) == []
+    append(buffer, 4, chunk("likes", b"a"), continues=0)
+    assert buffer.state().flush == 4
+
+
+@pytest.mark.parametrize(
+    ("policy", "limit", "told"),
+    [
+        ("allkeys-lru", "100mb", "allkeys-lru"),
+        ("allkeys-random", "100mb", "allkeys-random"),
+        ("allkeys-lru", "0", ""),
+        ("volatile-lru", "100mb", ""),
+        ("noeviction", "100mb", ""),
+    ],
+)
+def test_a_policy_that_evicts_the_buffer_is_told(
+    buffer: Buffer, redis_server: RedisServer, policy: str, limit: str, told: str
+) -> None:
+    with redis.Redis(port=redis_server.port) as client:
+        client.config_set("maxmemory-policy", policy)
+        client.config_set("maxmemory", limit)
+    assert buffer.evicting_policy() == told
+
+
 def test_depth_counts_events_and_bytes_and_trim_takes_whole_flushes(buffer: Buffer) -> None:
     first, second = chunk("likes", b"a", b"b"), chunk("likes", b"c")
     append(buffer, 1, first, chunk("posts", b"p"))

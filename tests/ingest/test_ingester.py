@@ -7,7 +7,7 @@ import pytest
 import redis as redis_client
 from prometheus_client import CollectorRegistry
 
-from buffer.client import Buffer
+from buffer.client import FLUSHES, METADATA, Buffer, Depth
 from core.clock import now_us
 from core.errors import CorruptStateError
 from core.metrics import INGEST_METRICS, Metrics
@@ -15,9 +15,11 @@ from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
 from ingest.frames import WANTED_COLLECTIONS
 from ingest.ingester import Ingester
+from lake.drain import drain
 from tests.conftest import RedisServer, commit_frame
 from tests.ingest.jetstream_host import jetstream_host
 from tests.ingest.running import REWIND_SECONDS, START_US, frames, held, notices, running, said, tuned, until
+from tests.lake.feed import rows
 
 
 def test_everything_served_is_in_its_queue_byte_for_byte(buffer: Buffer, settings: Settings) -> None:
@@ -137,6 +139,63 @@ def test_a_redis_that_is_emptied_before_anything_was_drained_loses_nothing(
                 await host.give(*made(3000, 100))
                 await until(lambda: set(held(buffer)) == {*made(0, 500), *made(3000, 100)})
             assert host.cursors[0] == host.cursors[-1]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("gone", "is_drained", "source"),
+    [((METADATA,), False, "redis"), ((METADATA,), True, "lake"), ((METADATA, FLUSHES), False, "start")],
+)
+def test_metadata_that_is_gone_while_the_streams_stay_loses_nothing_and_stops_no_drain(
+    buffer: Buffer,
+    settings: Settings,
+    redis_server: RedisServer,
+    gone: tuple[str, ...],
+    is_drained: bool,
+    source: str,
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            chosen = tuned(settings, host.url)
+            async with running(chosen, buffer) as run:
+                await host.give(*frames(0, 300))
+                await until(lambda: len(held(buffer)) == 300)
+                if is_drained:
+                    drain(chosen)
+                last = buffer.state().flush
+                with redis_client.Redis(port=redis_server.port) as client:
+                    client.delete(*gone)
+                await host.give(*frames(300, 300))
+                await until(lambda: set(held(buffer)) >= set(frames(300, 300)))
+                assert run.metric("bluelake_ingest_resumes_total", source=source) == (2 if source == "start" else 1)
+                assert buffer.state().flush > last
+                assert next(flush.continues for flush in buffer.flushes(last)) == (last if source == "redis" else 0)
+            drain(chosen)
+            assert rows(chosen, "SELECT count(*) AS n, count(DISTINCT rkey) AS keys FROM likes_all") == [
+                {"n": 600, "keys": 600}
+            ]
+            assert all(depth == Depth(0, 0) for depth in buffer.depth().values())
+
+    asyncio.run(scenario())
+
+
+def test_a_redis_that_may_evict_the_buffer_is_not_well(
+    buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.ingester.REPORT_SECONDS", 0.1)
+
+    async def scenario() -> None:
+        with redis_client.Redis(port=redis_server.port) as client:
+            client.config_set("maxmemory", "100mb")
+            client.config_set("maxmemory-policy", "allkeys-lru")
+            async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+                await until(lambda: '"connected"' in said(settings))
+                assert '"ok": false' in said(settings)
+                assert "maxmemory-policy allkeys-lru" in said(settings)
+                client.config_set("maxmemory-policy", "noeviction")
+                await until(lambda: '"ok": true' in said(settings))
+                assert "allkeys" not in said(settings)
 
     asyncio.run(scenario())
 

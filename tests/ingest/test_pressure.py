@@ -16,7 +16,7 @@ from tests.ingest.jetstream_host import jetstream_host
 from tests.ingest.running import START_US, frames, held, notices, running, said, tuned, until
 
 COUNT = 12_000
-FILLING = 120_000
+FILLING = 250_000
 
 
 def rkeys(buffer: Buffer) -> set[str]:
