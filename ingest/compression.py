@@ -3,8 +3,10 @@
 import contextlib
 import http.client
 import logging
+import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import Future
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -74,13 +76,12 @@ class Inflater:
 def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
     """The dictionary of the host at websocket `url`, which is kept as `<id>.zstd` in `folder`; None where it has none.
 
-    Where the host does not answer now, the newest one that is kept is taken: a wrong one is found out, and does no harm.
+    Where the host does not answer in time, the newest one that is kept is taken: a wrong one is found out, and does no harm.
     """
     parts = urlsplit(url)
     address = urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, DICTIONARY_PATH, "", ""))
     try:
-        with urllib.request.urlopen(address, timeout=FETCH_TIMEOUT_SECONDS) as answer:
-            content = answer.read(LARGEST_DICTIONARY_BYTES + 1)
+        content = _download(address)
         if len(content) > LARGEST_DICTIONARY_BYTES:
             raise ValueError(f"more than {LARGEST_DICTIONARY_BYTES} bytes")
         dictionary = Dictionary(content)
@@ -98,6 +99,25 @@ def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
         folder.mkdir(exist_ok=True)
         write_durably(folder / f"{dictionary.id}.zstd", content)
     return dictionary
+
+
+def _download(address: str) -> bytes:
+    """What is at `address`, or the beginning of what is too large. Raises OSError, and TimeoutError once it takes too long.
+
+    A socket's timeout begins anew with every byte, so that a host could draw it out for ever, in the headers too. The thread that
+    is left behind then holds up nobody, nor the end of the process.
+    """
+    found: Future[bytes] = Future()
+
+    def read() -> None:
+        try:
+            with urllib.request.urlopen(address, timeout=FETCH_TIMEOUT_SECONDS) as answer:
+                found.set_result(answer.read(LARGEST_DICTIONARY_BYTES + 1))
+        except BaseException as error:
+            found.set_exception(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    return found.result(FETCH_TIMEOUT_SECONDS)
 
 
 def _newest_kept(folder: Path) -> Dictionary | None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.ingest.jetstream_host import V1_PATH, V2_PATH, jetstream_host
 from tests.ingest.running import (
     REWIND_SECONDS,
     START_US,
+    Run,
     frames,
     held,
     notices,
@@ -136,6 +138,44 @@ def test_without_the_right_dictionary_a_host_is_read_plain(
                 assert {"compress", "zstdDictionary"}.isdisjoint(host.queries[-1])
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_host_that_draws_its_dictionary_out_for_ever_holds_up_neither_the_reading_nor_the_end(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr("ingest.compression.FETCH_TIMEOUT_SECONDS", 0.5)
+    fetches: list[asyncio.Task[Any] | None] = []
+
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            if b"getZstdDictionary" not in await reader.readuntil(b"\r\n\r\n"):
+                return
+            fetches.append(asyncio.current_task())
+            writer.write(head)
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+
+    async def scenario() -> None:
+        async with await asyncio.start_server(trickle, "127.0.0.1", 0) as server, jetstream_host("v1") as host:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/subscribe"
+            run = Run(tuned(settings, url, host.url, jetstream_compress=True), buffer)
+            await host.give(*frames(0, 10))
+            await until(lambda: rkeys(buffer) == expected(0, 10), 10)
+            assert run.metric("bluelake_ingest_host_faults_total", reason="no_dictionary") == 2
+            run.ingester.stop()
+            await asyncio.wait_for(run.task, 10)
+            (fetch,) = fetches
+            assert fetch is not None
+            assert not fetch.done()
+            fetch.cancel()
+
+    started = time.monotonic()
+    asyncio.run(scenario())
+    # The end of the loop waits for every thread but the one that is left behind.
+    assert time.monotonic() - started < 30
 
 
 def test_a_frame_that_inflates_beyond_the_limit_is_refused_and_kept_plain(buffer: Buffer, settings: Settings) -> None:
