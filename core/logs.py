@@ -14,3 +14,6 @@ def set_up_logging(process: str, level: str) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    if level == "DEBUG":
+        # There it logs every frame, and the password that a host is given.
+        logging.getLogger("websockets").setLevel("INFO")

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.clock import to_datetime, to_us
 from core.errors import ConfigurationError
+from core.urls import shown
 
 PUBLIC_JETSTREAM_URLS = (
     "wss://jetstream2.us-east.bsky.network/subscribe",
@@ -329,7 +330,7 @@ def load_settings() -> Settings:
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"
         message = first["msg"].removeprefix("Value error, ")
         line = " ".join(f"{name}={first['input']}: {message} (docs/settings.md)".splitlines())
-        raise ConfigurationError(line) from None
+        raise ConfigurationError(shown(line)) from None
 
 
 def require_home(settings: Settings, *, create: bool) -> Path:

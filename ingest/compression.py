@@ -1,5 +1,6 @@
 """Frames compressed with a dictionary: fetching it from the host, keeping it, and decompressing with it."""
 
+import base64
 import contextlib
 import http.client
 import logging
@@ -8,13 +9,14 @@ import urllib.error
 import urllib.request
 from concurrent.futures import Future
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import zstandard
 
 from core.files import write_durably
 from core.reasons import HostFault
 from ingest.errors import HostError
+from ingest.jetstream import host_name
 
 log = logging.getLogger(__name__)
 
@@ -78,22 +80,21 @@ def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
 
     Where the host does not answer in time, the newest one that is kept is taken: a wrong one is found out, and does no harm.
     """
-    parts = urlsplit(url)
-    address = urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, DICTIONARY_PATH, "", ""))
+    host = host_name(url)
     try:
-        content = _download(address)
+        content = _download(_request(url))
         if len(content) > LARGEST_DICTIONARY_BYTES:
             raise ValueError(f"more than {LARGEST_DICTIONARY_BYTES} bytes")
         dictionary = Dictionary(content)
     except urllib.error.HTTPError as error:
         with error:
-            log.info("%s offers no dictionary: HTTP %d", parts.netloc, error.code)
+            log.info("%s offers no dictionary: HTTP %d", host, error.code)
         return None
     except ValueError as error:
-        log.warning("%s offers a dictionary that is none: %s", parts.netloc, error)
+        log.warning("%s offers a dictionary that is none: %s", host, error)
         return None
     except (OSError, http.client.HTTPException) as error:
-        log.info("%s does not give its dictionary: %s", parts.netloc, error)
+        log.info("%s does not give its dictionary: %s", host, error)
         return _newest_kept(folder)
     with contextlib.suppress(OSError):
         folder.mkdir(exist_ok=True)
@@ -101,8 +102,19 @@ def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
     return dictionary
 
 
-def _download(address: str) -> bytes:
-    """What is at `address`, or the beginning of what is too large. Raises OSError, and TimeoutError once it takes too long.
+def _request(url: str) -> urllib.request.Request:
+    """What to ask the host at websocket `url`, with the name and the password that it holds, as its websocket is."""
+    parts = urlsplit(url)
+    scheme = "https" if parts.scheme == "wss" else "http"
+    request = urllib.request.Request(urlunsplit((scheme, host_name(url), DICTIONARY_PATH, "", "")))
+    if parts.username is not None:
+        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(credentials).decode()}")
+    return request
+
+
+def _download(request: urllib.request.Request) -> bytes:
+    """What is answered to `request`, or the beginning of what is too large. Raises OSError, as once it takes too long.
 
     A socket's timeout begins anew with every byte, so that a host could draw it out for ever, in the headers too. The thread that
     is left behind then holds up nobody, nor the end of the process.
@@ -111,7 +123,7 @@ def _download(address: str) -> bytes:
 
     def read() -> None:
         try:
-            with urllib.request.urlopen(address, timeout=FETCH_TIMEOUT_SECONDS) as answer:
+            with urllib.request.urlopen(request, timeout=FETCH_TIMEOUT_SECONDS) as answer:
                 found.set_result(answer.read(LARGEST_DICTIONARY_BYTES + 1))
         except BaseException as error:
             found.set_exception(error)

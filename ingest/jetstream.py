@@ -13,6 +13,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from core.reasons import HostFault
+from core.urls import shown
 from core.watermark import Cursor
 from ingest import wire_v1, wire_v2
 from ingest.errors import HostError
@@ -39,8 +40,8 @@ class Request:
 
 
 def host_name(url: str) -> str:
-    """The name under which a host's cursor is kept."""
-    return urlsplit(url).netloc
+    """The name under which a host's cursor is kept and shown: its address without a name and a password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def wire_of_path(url: str) -> WireName | None:
@@ -80,7 +81,7 @@ async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
         raise HostError(HostFault.WRONG_SUBPROTOCOL, f"{host} speaks another subprotocol: {error}") from error
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError, LookupError) as error:
         # The last two come of headers, and of addresses in redirects, that are none.
-        raise HostError(HostFault.UNREACHABLE, f"{host} cannot be reached: {error}") from error
+        raise HostError(HostFault.UNREACHABLE, f"{host} cannot be reached: {shown(str(error))}") from error
     assert isinstance(connection, FrameStream)
     try:
         if connection.subprotocol != wire.subprotocol:

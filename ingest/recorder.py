@@ -10,8 +10,10 @@ import zstandard
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import ClientConnection, connect
 
+from core.urls import shown
 from ingest.errors import IngestError
 from ingest.frames import WANTED_COLLECTIONS
+from ingest.jetstream import host_name
 
 IDLE_SECONDS = 20.0
 _TIME = re.compile(rb'"time_us"\s*:\s*(\d{15,17})\b')
@@ -60,7 +62,7 @@ def record(
     try:
         connection = connect(_asking(url, start_us), compression=None, max_size=largest_frame_bytes, close_timeout=1)
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-        raise NotServedError(f"{urlsplit(url).netloc} does not serve this: {error}") from error
+        raise NotServedError(f"{host_name(url)} does not serve this: {shown(str(error))}") from error
     with connection, path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as writer:
         count, first, last = 0, None, None
         for frame in _frames(connection, idle_seconds):

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from core.errors import ConfigurationError
 from core.settings import Settings, require_home
+from core.urls import shown
 from stack.ports import require_free_port
 
 
@@ -27,7 +28,7 @@ def server_address(settings: Settings) -> tuple[str, int]:
     host = parts.hostname or "127.0.0.1"
     if parts.scheme != "redis" or host not in ("127.0.0.1", "localhost", "::1"):
         raise ConfigurationError(
-            f"REDIS_URL={settings.redis_url}: is not on this machine, so that no Redis is started for it; "
+            f"REDIS_URL={shown(settings.redis_url)}: is not on this machine, so that no Redis is started for it; "
             "start one there, or unset REDIS_URL"
         )
     return ("127.0.0.1" if host == "localhost" else host), parts.port or 6379

@@ -44,6 +44,21 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JETSTREAM_URLS", "wss://good.example/subscribe,https://reader:s3cret@two.example/subscribe"),
+        ("JETSTREAM_URLS", "wss://reader:s3/cret@two.example/subscribe"),
+        ("REDIS_URL", "http://:s3cret@two.example:6379"),
+    ],
+)
+def test_a_bad_url_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=r"//\*\*\*@two.example") as caught:
+        load_settings()
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
         ("BLUELAKE_HOME", "", "is empty"),

@@ -28,6 +28,7 @@ class JetstreamHost:
     `floor_us`: it serves nothing older. `withheld`: spans of (base) time that it never serves. `silent`: it sends nothing.
     `heeds_largest`: it leaves out what is larger than was asked for.
     `refusal`: HTTP status, body and headers in place of a handshake.
+    `credentials`: the Authorization header that it wants, empty for none.
     `spoil`: makes that answer an odd one. `dictionary`: what it compresses with.
     """
 
@@ -50,6 +51,7 @@ class JetstreamHost:
         self.dictionary: zstandard.ZstdCompressionDict | None = None
         self.offered: bytes | None = None
         self.dictionaries_given = 0
+        self.credentials = ""
         self._grown = asyncio.Condition()
         self._ended = False
         self._connections: set[ServerConnection] = set()
@@ -83,6 +85,8 @@ class JetstreamHost:
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
         """What the host says to an HTTP request before, or in place of, a websocket."""
         parts = urlsplit(request.path)
+        if self.credentials and request.headers.get("Authorization") != self.credentials:
+            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "who are you?\n")
         if parts.path == DICTIONARY_PATH:
             return self._give_dictionary(connection)
         spoken = {V1_PATH: "v1", V2_PATH: "v2"}.get(parts.path)

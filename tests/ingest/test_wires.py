@@ -1,6 +1,7 @@
 """The ingester with hosts of either wire: which one is spoken, cursors, compression, and what hosts refuse."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import time
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from prometheus_client import generate_latest
 
 from buffer.client import Buffer
 from core.settings import Settings
@@ -21,6 +23,7 @@ from tests.ingest.running import (
     held,
     notices,
     running,
+    said,
     tuned,
     until,
 )
@@ -176,6 +179,33 @@ def test_a_host_that_draws_its_dictionary_out_for_ever_holds_up_neither_the_read
     asyncio.run(scenario())
     # The end of the loop waits for every thread but the one that is left behind.
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("password", ["s3cret", "s3cret-of-old"])
+def test_the_password_in_a_url_is_given_to_the_host_and_to_nobody_else(
+    buffer: Buffer, settings: Settings, caplog: pytest.LogCaptureFixture, password: str
+) -> None:
+    caplog.set_level("INFO")
+
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            host.dictionary = DICTIONARY
+            host.credentials = "Basic " + base64.b64encode(b"reader:s3cret").decode()
+            url = host.url.replace("ws://", f"ws://reader:{password}@")
+            async with running(tuned(settings, url, jetstream_compress=True), buffer) as run:
+                await host.give(*frames(0, 20))
+                if password == "s3cret":
+                    await until(lambda: len(held(buffer)) == 20)
+                    assert host.queries[0]["compress"] == ["true"]
+                    assert set(buffer.state().cursors) == {host.name}
+                else:
+                    await until(lambda: "HTTP 401" in said(settings))
+                await until(lambda: host.name in said(settings))
+                for told in (said(settings), caplog.text, generate_latest(run.metrics.registry).decode()):
+                    assert host.name in told
+                    assert "s3cret" not in told
+
+    asyncio.run(scenario())
 
 
 def test_a_frame_that_inflates_beyond_the_limit_is_refused_and_kept_plain(buffer: Buffer, settings: Settings) -> None:
