@@ -5,6 +5,7 @@ import logging
 import random
 import time
 import uuid
+from datetime import UTC, datetime
 
 from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
@@ -51,6 +52,7 @@ class Flusher:
         self.number = 0
         self.cursors: dict[str, Cursor] = {}
         self.clocks = Clocks()
+        self._began = datetime.now(UTC)
         self._start_us = 0
         self._reached: dict[str, int] = {}
         self.is_stuck = False
@@ -63,7 +65,7 @@ class Flusher:
     def resume(self) -> str:
         """Continue from Redis, from the lake, or from the start, whichever is the furthest that is safe.
 
-        Returns which of `redis`, `lake`, `start` it was. Raises BufferUnavailableError, CorruptStateError.
+        Returns which of `redis`, `lake`, `start` it was. Raises BufferUnavailableError, CorruptStateError, OSError.
         """
         crash_point("before-resume")
         state = self._buffer.state()
@@ -81,7 +83,7 @@ class Flusher:
         self.cursors = dict(state.cursors if source == "redis" else watermark.cursors)
         if not self.cursors:
             source = "start"
-        self._start_us = first_start_us(self._settings) if source == "start" else 0
+        self._start_us = first_start_us(self._settings, self._began) if source == "start" else 0
         self._reached = {host: cursor.time_us for host, cursor in self.cursors.items()}
         self._metrics.counter("bluelake_ingest_resumes_total").labels(source).inc()
         return source

@@ -66,7 +66,8 @@ class Ingester:
                 except FlushConflictError as error:
                     log.warning("%s; resuming from there", error)
                     await self._stand_by()
-                except (BufferUnavailableError, BufferFullError) as error:
+                except (BufferUnavailableError, BufferFullError, OSError) as error:
+                    # The last of a disk that is full where a start is to be kept.
                     log.error("%s; nothing is lost, trying again", error)
                     self._unflushed = self._stopping.is_set()
                     self._say(ok=False, state="waiting", message=str(error))

@@ -1,7 +1,7 @@
 """Where the very first run starts, kept until there is a cursor: Redis may be lost before anything is in the lake."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 
 from core.clock import to_datetime
 from core.errors import CorruptStateError
@@ -9,10 +9,11 @@ from core.files import write_durably
 from core.settings import Settings, parse_start
 
 
-def first_start_us(settings: Settings) -> int:
+def first_start_us(settings: Settings, began: datetime) -> int:
     """Microseconds since 1970 that JETSTREAM_START meant when it was first asked with its present value.
 
-    Raises CorruptStateError, OSError.
+    `began`: when this ingester began, which is when it asks for as long as it cannot keep the answer. Raises CorruptStateError,
+    OSError.
     """
     path = settings.home / "ingest-start.json"
     try:
@@ -23,7 +24,7 @@ def first_start_us(settings: Settings) -> int:
         pass
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStateError(f"{path}: not what an ingester writes ({error}); delete it") from error
-    start_us = parse_start(settings.jetstream_start, datetime.now(UTC))
+    start_us = parse_start(settings.jetstream_start, began)
     kept = {"jetstream_start": settings.jetstream_start, "start_us": start_us, "at": to_datetime(start_us).isoformat()}
     write_durably(path, json.dumps(kept, indent=1).encode() + b"\n")
     return start_us

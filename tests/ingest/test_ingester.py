@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
+import json
+from pathlib import Path
 
 import pytest
 import redis as redis_client
@@ -10,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from buffer.client import FLUSHES, METADATA, Buffer, Depth
 from core.clock import now_us
 from core.errors import CorruptStateError
+from core.files import write_durably
 from core.metrics import INGEST_METRICS, Metrics
 from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
@@ -176,6 +180,30 @@ def test_metadata_that_is_gone_while_the_streams_stay_loses_nothing_and_stops_no
                 {"n": 600, "keys": 600}
             ]
             assert all(depth == Depth(0, 0) for depth in buffer.depth().values())
+
+    asyncio.run(scenario())
+
+
+def test_a_full_disk_at_a_first_start_is_waited_for_and_the_start_does_not_slide(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[bytes] = []
+
+    def write(path: Path, content: bytes) -> None:
+        tries.append(content)
+        if len(tries) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write_durably(path, content)
+
+    monkeypatch.setattr("ingest.start.write_durably", write)
+
+    async def scenario() -> None:
+        async with jetstream_host() as host, running(tuned(settings, host.url, jetstream_start="1h"), buffer):
+            await until(lambda: "No space left" in said(settings))
+            assert '"waiting"' in said(settings)
+            await until(lambda: host.cursors)
+            starts = [json.loads(content)["start_us"] for content in tries]
+            assert starts == [host.cursors[0]] * 3
 
     asyncio.run(scenario())
 
