@@ -80,7 +80,9 @@ INGEST_METRICS = (
         ("source",),
         ("redis", "lake", "start"),
     ),
-    MetricDefinition("bluelake_ingest_newest_event_seconds", "gauge", "Time of the newest event, seconds since 1970."),
+    MetricDefinition(
+        "bluelake_ingest_newest_event_seconds", "gauge", "When the newest event was made, seconds since 1970."
+    ),
     MetricDefinition("bluelake_ingest_connected", "gauge", "Hosts that are connected now."),
     MetricDefinition("bluelake_ingest_paused", "gauge", "1 while the buffer has no room and reading has stopped."),
 )

@@ -13,10 +13,14 @@ from core.files import write_durably
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where to resume on one host: unix microseconds, and on the v2 wire the sequence number."""
+    """Where to resume on one host: unix microseconds, and on the v2 wire the sequence number.
+
+    `lag_us`: how far the host's times were behind the revs there, None where that is not known. It is no part of the place.
+    """
 
     time_us: int
     seq: int | None = None
+    lag_us: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,12 @@ class Watermark:
 
 def cursors_to_json(cursors: dict[str, Cursor]) -> str:
     """Cursors as the JSON that the watermark file and a flush hold."""
-    return json.dumps({host: {"time_us": c.time_us, "seq": c.seq} for host, c in sorted(cursors.items())})
+    return json.dumps(
+        {
+            host: {"time_us": c.time_us, "seq": c.seq} | ({} if c.lag_us is None else {"lag_us": c.lag_us})
+            for host, c in sorted(cursors.items())
+        }
+    )
 
 
 def cursors_from_json(text: str | bytes) -> dict[str, Cursor]:
@@ -41,7 +50,7 @@ def cursors_from_json(text: str | bytes) -> dict[str, Cursor]:
     cursors = json.loads(text)
     if not isinstance(cursors, dict):
         raise TypeError("cursors are no object")
-    return {host: Cursor(int(c["time_us"]), c["seq"]) for host, c in cursors.items()}
+    return {host: Cursor(int(c["time_us"]), c["seq"], c.get("lag_us")) for host, c in cursors.items()}
 
 
 def read_watermark(path: Path) -> Watermark:

@@ -5,6 +5,7 @@ import logging
 import random
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from buffer.chunks import ChunkEncoder
@@ -54,7 +55,7 @@ class Flusher:
         self.clocks = Clocks()
         self._began = datetime.now(UTC)
         self._start_us = 0
-        self._reached: dict[str, int] = {}
+        self._reached: dict[str, Cursor] = {}
         self.is_stuck = False
         self._unsure = False
         self._room_checked = 0.0
@@ -84,7 +85,8 @@ class Flusher:
         if not self.cursors:
             source = "start"
         self._start_us = first_start_us(self._settings, self._began) if source == "start" else 0
-        self._reached = {host: cursor.time_us for host, cursor in self.cursors.items()}
+        self._reached = dict(self.cursors)
+        self.clocks = Clocks({host: c.lag_us for host, c in self.cursors.items() if c.lag_us is not None})
         self._metrics.counter("bluelake_ingest_resumes_total").labels(source).inc()
         return source
 
@@ -93,31 +95,34 @@ class Flusher:
         return self._start_us
 
     def newest_cursor_us(self) -> int | None:
-        """The furthest time that any host has been followed to, microseconds since 1970, and not beyond now.
+        """The furthest that any host has been followed to, by the clock of the revs, microseconds since 1970, not beyond now.
 
-        A host whose clock runs ahead must not make another one skip what is still to come.
+        A host whose clock runs ahead, or that lags, must not make another one skip what it has not served yet.
         """
-        newest = max((cursor.time_us for cursor in self.cursors.values()), default=None)
+        newest = max(map(_made_us, self.cursors.values()), default=None)
         return None if newest is None else min(newest, self.clock_us())
 
     def horizon_us(self, host: str) -> int:
         """Up to when everything is in Redis, or noted as a gap, whoever served it, by the clock of `host`.
 
         Microseconds since 1970; while there is nothing yet, it is where the first run starts. A host whose clock cannot be
-        compared with that of `host` counts only while nothing is known of either: better a hole too many than one too few.
+        compared with that of `host` counts only while there is nothing better: better a hole too many than one too few.
         """
-        clocks = self.clocks
-        reached = [
-            time_us - clocks.lag_us(other) + clocks.lag_us(host)
-            for other, time_us in self._reached.items()
-            if other == host or clocks.knows(other) or not clocks.knows(host)
+        lag_us, is_known = self.clocks.lag_us(host), self.clocks.knows(host)
+        comparable = [
+            cursor
+            for other, cursor in self._reached.items()
+            if other == host or cursor.lag_us is not None or not is_known
         ]
-        return max(reached, default=self._start_us)
+        return max(
+            (c.time_us if c.lag_us is None else _made_us(c) + lag_us for c in comparable or self._reached.values()),
+            default=self._start_us,
+        )
 
     def compares(self, host: str) -> bool:
         """Whether the clock of `host` can be compared with that of every host that has been followed."""
-        others = self._reached.keys() - {host}
-        return not others or all(self.clocks.knows(each) for each in (host, *others))
+        others = [cursor for other, cursor in self._reached.items() if other != host]
+        return not others or (self.clocks.knows(host) and all(cursor.lag_us is not None for cursor in others))
 
     @staticmethod
     def clock_us() -> int:
@@ -135,8 +140,11 @@ class Flusher:
         async with self._lock:
             cursors = dict(self.cursors)
             if (cursor := pending.cursor()) is not None:
+                lag_us = self.clocks.lag_us(host) if self.clocks.knows(host) else None
+                cursor = replace(cursor, lag_us=lag_us)
                 # Nothing has been followed beyond now, whatever the host's clock says.
-                moved = Cursor(min(cursor.time_us, self.clock_us()), cursor.seq)
+                ahead_us = max(0, cursor.time_us - self.clock_us())
+                moved = Cursor(cursor.time_us - ahead_us, cursor.seq, None if lag_us is None else lag_us - ahead_us)
                 if host not in cursors or not asked_us <= moved.time_us < cursors[host].time_us:
                     cursors[host] = moved
             delay = FIRST_RETRY_SECONDS
@@ -154,15 +162,14 @@ class Flusher:
                     delay = min(delay * 2, LAST_RETRY_SECONDS)
             self._flushed(pending, cursors)
             if cursor is not None:
-                self._reached[host] = max(self._reached.get(host, 0), cursor.time_us)
+                self._reached[host] = max(self._reached.get(host, cursor), cursor, key=_made_us)
 
     async def take_back(self, host: str, time_us: int) -> None:
         """`host` may have left events out from `time_us` on: it counts up to there only, in Redis with the next flush."""
         async with self._lock:
-            if host in self.cursors and self.cursors[host].time_us > time_us:
-                self.cursors[host] = Cursor(time_us)
-            if host in self._reached:
-                self._reached[host] = min(self._reached[host], time_us)
+            for cursors in (self.cursors, self._reached):
+                if host in cursors and cursors[host].time_us > time_us:
+                    cursors[host] = Cursor(time_us, lag_us=cursors[host].lag_us)
 
     def _write(self, pending: Pending, host: str, cursors: dict[str, Cursor]) -> None:
         crash_point("before-flush")
@@ -218,3 +225,8 @@ class Flusher:
         self._metrics.gauge("bluelake_ingest_flush_number").set(self.continues)
         if (newest := self.newest_cursor_us()) is not None:
             self._metrics.gauge("bluelake_ingest_newest_event_seconds").set(newest / 1e6)
+
+
+def _made_us(cursor: Cursor) -> int:
+    """When what stands at `cursor` was made, by the clock of the revs as far as that is known; microseconds since 1970."""
+    return cursor.time_us - (cursor.lag_us or 0)

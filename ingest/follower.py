@@ -249,7 +249,10 @@ class Follower:
         began_us = 0
         junk = Junk(began)
         # From where on the last two windows may lack events.
-        first_us = second_us = self._flusher.newest_cursor_us() or self._flusher.start_us()
+        newest_us = self._flusher.newest_cursor_us()
+        first_us = second_us = (
+            self._flusher.start_us() if newest_us is None else self._hosts.earliest_us(url, newest_us)
+        )
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             self._count(session)
@@ -271,7 +274,8 @@ class Follower:
                 continue
             slow = self._hosts.usual.is_slow(url, events, seconds, went_on)
             if slow and self._hosts.others(url):
-                self._hosts.distrust = Distrust(url, first_us, session.last_us)
+                lag_us = self._flusher.clocks.lag_us(host_name(url))
+                self._hosts.distrust = Distrust(url, first_us - lag_us, session.last_us - lag_us)
                 session.doubtful_from_us = first_us
                 raise HostError(
                     HostFault.SLOW, f"{host_name(url)} serves {events / seconds:.0f} events/s, which is slow"

@@ -97,7 +97,10 @@ class Gaps:
         is_first_try = url not in trial.tried
         trial.tried[url] = end
         others = hosts.others(url)
-        if not others and is_first_try and hole.cause is GapCause.HOST_SKIPPED:
+        # Its clock was not known when it was asked, and is behind: it has not been asked for the hole's beginning yet.
+        session = hosts.sessions.get(url)
+        was_asked_late = session is not None and session.asked_us > start_us
+        if is_first_try and (was_asked_late or (not others and hole.cause is GapCause.HOST_SKIPPED)):
             trial.wanted = url
             raise HostError(
                 HostFault.GAP, f"{host_name(url)} lacks {_shown(start_us)} to {_shown(end_us)}: asking for it again"

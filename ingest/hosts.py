@@ -24,7 +24,10 @@ TRIAL_FAILURES = 3
 
 @dataclass(frozen=True)
 class Distrust:
-    """A span of which `url` may have served only a part, microseconds since 1970; another host is to serve it again."""
+    """A span of which `url` may have served only a part; another host is to serve it again.
+
+    Microseconds since 1970, by the clock of the revs.
+    """
 
     url: str
     from_us: int
@@ -140,11 +143,19 @@ class Hosts:
             self._settings.jetstream_wire == "auto" and wire_of_path(url) is None and host_name(url) not in self.wires
         )
 
+    def earliest_us(self, url: str, made_us: int) -> int:
+        """The earliest time that `url` may have given to an event that was made at `made_us`, by the clock of the revs.
+
+        A host that lagged may have caught up since; one whose clock is behind stays so.
+        """
+        return made_us + min(0, self._flusher.clocks.lag_us(host_name(url)))
+
     def position(self, url: str) -> Cursor:
         """Where `url` is to begin.
 
         A host's own cursor is good as long as it is among the newest; else it begins by time, with room for the difference
-        between the hosts' clocks. A frame that cannot be received is not asked for again.
+        between the hosts' clocks: no later than where any host has been followed to, without that host's lag. A frame that
+        cannot be received is not asked for again.
         """
         host = host_name(url)
         skip = self.skips.get(host)
@@ -153,14 +164,18 @@ class Hosts:
         newest_us = self._flusher.newest_cursor_us()
         if newest_us is None:
             return Cursor(self._flusher.start_us())
-        failover_us = newest_us - int(self._settings.failover_rewind_seconds * 1e6)
-        if self.distrust is not None and self.distrust.url != url:
-            from_us = min(self.distrust.from_us, newest_us)
-            return Cursor(from_us - int(self._settings.failover_rewind_seconds * 1e6))
+        distrust = None if self.distrust is None or self.distrust.url == url else self.distrust
+        if distrust is not None:
+            newest_us = min(distrust.from_us, newest_us)
+        failover_us = self.earliest_us(url, newest_us) - int(self._settings.failover_rewind_seconds * 1e6)
+        if distrust is not None:
+            return Cursor(failover_us)
         own = self._flusher.cursors.get(host)
         if own is None or own.time_us < failover_us:
             return Cursor(failover_us)
-        rewound_us = own.time_us - int(self._settings.rewind_seconds * 1e6)
+        # Its clock may have been set back since then.
+        set_back_us = max(0, own.lag_us - self._flusher.clocks.lag_us(host)) if own.lag_us is not None else 0
+        rewound_us = own.time_us - set_back_us - int(self._settings.rewind_seconds * 1e6)
         if skip is not None and rewound_us <= skip.passed_us:
             return Cursor(skip.passed_us)
         by_time = self.wire_name(url) != "v2" or host in self.by_time

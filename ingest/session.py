@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from statistics import median_low
 
 from websockets.exceptions import ConnectionClosed
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 # A time that is further ahead of those around it says nothing of where the stream has come to.
 ODD_US = 1_000_000
+# So many messages tell how far a host lags, or as many as come in that time.
+OPENING_MESSAGES = 64
+OPENING_SECONDS = 1.0
 _TOO_LARGE = Rejected(RejectReason.TOO_LARGE)
 
 # Tells the bounds of the gap that a hole is, or None where others fill it; raises HostError to leave the host for it.
@@ -108,10 +111,15 @@ class Session:
         Raises HostError when the connection ends or has to, FlushConflictError when Redis has moved on. What has been
         received by then is not lost: `finish` flushes it.
         """
+        is_open = False
         try:
             while not self.is_past_skip:
                 self.waiting_since = time.monotonic()
-                self._unplaced = iter(await stream.take())
+                if is_open:
+                    self._unplaced = iter(await stream.take())
+                else:
+                    await self._open(stream)
+                    is_open = True
                 self.waiting_since = None
                 self._move_latest()
                 while not self.is_past_skip and self._place():
@@ -123,6 +131,35 @@ class Session:
             too_large = error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG
             fault = HostFault.FRAME_TOO_LARGE if too_large else HostFault.CLOSED
             raise HostError(fault, f"{self._host} closed the connection: {error}") from error
+
+    async def _open(self, stream: FrameStream) -> None:
+        """Take the first messages, and learn from them how far the host lags now: it decides where its first event stands."""
+        messages = await stream.take()
+        try:
+            with contextlib.suppress(TimeoutError, ConnectionClosed):
+                async with asyncio.timeout(OPENING_SECONDS):
+                    while self._flusher.cursors and len(messages) < OPENING_MESSAGES:
+                        self.waiting_since = time.monotonic()
+                        messages += await stream.take()
+        finally:
+            self._flusher.clocks.renew(self._host)
+            if self._flusher.cursors:
+                self._measure(messages[:OPENING_MESSAGES])
+            self._unplaced = iter(messages)
+
+    def _measure(self, messages: Sequence[bytes]) -> None:
+        frames, times = [], []
+        for message in messages:
+            try:
+                frame = message if self._inflater is None else self._inflater.inflate(message)
+                routed = self._wire.route(frame) if len(frame) <= self._largest_frame else _TOO_LARGE
+            except Exception:
+                # Whoever places it meets it again.
+                break
+            if isinstance(routed, tuple):
+                frames.append(routed[1])
+                times.append(routed[2])
+        self._flusher.clocks.note(self._host, frames, times)
 
     def _place(self) -> bool:
         """Put frames into their queues. Returns whether it stopped for a flush or a hole, before all were placed."""

@@ -25,6 +25,13 @@ def test_cursors_come_back_as_they_were(cursors: dict[str, Cursor]) -> None:
     assert cursors_from_json(cursors_to_json(cursors)) == cursors
 
 
+def test_the_lag_comes_back_with_its_cursor_and_may_be_missing() -> None:
+    (cursor,) = cursors_from_json(cursors_to_json({"one": Cursor(1_783_166_400_000_001, None, -5)})).values()
+    assert cursor.lag_us == -5
+    (older,) = cursors_from_json('{"one": {"time_us": 1783166400000001, "seq": null}}').values()
+    assert older.lag_us is None
+
+
 def test_a_watermark_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "watermark.json"
     first = Watermark(7, 5, {"one.example": Cursor(1_783_166_400_000_001, 12), "two.example": Cursor(3)})

@@ -1,6 +1,7 @@
 """Several hosts with clocks and sequence numbers of their own: leaving one, resuming on another, gaps, and comparing them."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
@@ -73,10 +74,86 @@ def test_another_host_takes_over_by_time_and_each_keeps_its_own_cursor(
                 first.refusal = None
                 await second.drop()
                 await until(lambda: len(first.cursors) > 1)
-                # Its own cursor is too far behind: by time, behind the newest one of any host.
-                assert first.cursors[-1] == own.time_us - FAILOVER_SECONDS * SECOND_US
+                # Its own cursor is too far behind: by time, behind the newest one of any host, without that host's clock.
+                assert first.cursors[-1] == START_US + 1495 * 10_000 - FAILOVER_SECONDS * SECOND_US
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_host_that_lags_had_not_served_yet_the_next_one_is_asked_for(
+    buffer: Buffer, settings: Settings, restarted: bool
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as lagging, jetstream_host() as other:
+            # It stamps an event half a minute after it was made, and has come to the tenth second of them.
+            lagging.clock_us = 30 * SECOND_US
+            tuning = chosen(settings, lagging, other, jetstream_start=str(START_US + lagging.clock_us))
+            async with contextlib.AsyncExitStack() as stack:
+                run = await stack.enter_async_context(running(tuning, buffer))
+                await lagging.give(*frames(0, 1000))
+                await other.give(*frames(0, 4000))
+                await until(lambda: rkeys(buffer) == expected(0, 1000))
+                lagging.refusal = (503, "", {})
+                if restarted:
+                    await run.stop()
+                    await stack.enter_async_context(running(tuning, buffer))
+                else:
+                    await lagging.drop()
+                await until(lambda: rkeys(buffer) == expected(0, 4000))
+            assert other.cursors == [START_US + 995 * 10_000 - FAILOVER_SECONDS * SECOND_US]
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_a_host_whose_clock_turns_out_to_be_behind_is_asked_again(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as first, jetstream_host() as behind:
+            behind.clock_us = -20 * SECOND_US
+            async with running(chosen(settings, first, behind), buffer):
+                await first.give(*frames(0, 1000))
+                await behind.give(*frames(0, 4000))
+                await until(lambda: rkeys(buffer) == expected(0, 1000))
+                first.refusal = (503, "", {})
+                await first.drop()
+                await until(lambda: rkeys(buffer) == expected(0, 4000))
+            begun_us = START_US + 995 * 10_000 - FAILOVER_SECONDS * SECOND_US
+            assert behind.cursors == [begun_us, begun_us - 20 * SECOND_US]
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+def test_a_host_whose_clock_was_set_back_meanwhile_is_asked_by_its_new_one(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            await host.give(*frames(0, 6000))
+            # It has been followed to the tenth second, when its clock was half a minute ahead.
+            cursors = {host.name: Cursor(START_US + 40 * SECOND_US, None, 30 * SECOND_US)}
+            write_watermark(settings.watermark_path, Watermark(3, 3, cursors))
+            async with running(chosen(settings, host), buffer):
+                await until(lambda: rkeys(buffer) == expected(800, 6000))
+            assert host.cursors == [START_US + seconds * SECOND_US - MARGIN_US for seconds in (40, 10)]
+            assert notices(buffer, "gaps") == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("lag_seconds", "from_seconds"), [(None, -20), (600, -20), (-5, -25)])
+def test_a_host_is_asked_as_if_it_had_caught_up(
+    buffer: Buffer, settings: Settings, lag_seconds: int | None, from_seconds: int
+) -> None:
+    """One host has been followed, 20 s behind; the other one was followed long ago."""
+    cursors = {"one": Cursor(START_US, None, 20 * SECOND_US)}
+    if lag_seconds is not None:
+        cursors["two"] = Cursor(START_US - 3600 * SECOND_US, None, lag_seconds * SECOND_US)
+    write_watermark(settings.watermark_path, Watermark(5, 5, cursors))
+    tuning = tuned(settings, "ws://one/subscribe", "ws://two/subscribe", failover_rewind_seconds=FAILOVER_SECONDS)
+    flusher = Flusher(tuning, buffer, Metrics(INGEST_METRICS, CollectorRegistry()), asyncio.Event())
+    hosts = Hosts(tuning, flusher)
+    flusher.resume()
+    assert hosts.position("ws://two/subscribe") == Cursor(START_US + (from_seconds - FAILOVER_SECONDS) * SECOND_US)
 
 
 def test_a_silent_host_is_left(buffer: Buffer, settings: Settings) -> None:

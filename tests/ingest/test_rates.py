@@ -93,5 +93,15 @@ def test_a_hosts_lag_is_the_median_of_what_its_times_are_behind_the_revs() -> No
     clocks.note("b", [frame(NOON_US)], [NOON_US - 5 * SECOND_US])
     clocks.note("c", [frame(NOON_US - LARGEST_LAG_US - 1), b"{}"], [NOON_US] * 2)
     assert (clocks.lag_us("a"), clocks.lag_us("b")) == (200, -5 * SECOND_US)
-    # Nothing usable came from it: as the others.
-    assert clocks.lag_us("c") in (200, -5 * SECOND_US)
+    # Nothing usable came from it.
+    assert (clocks.knows("c"), clocks.lag_us("c")) == (False, 0)
+
+
+def test_a_new_connections_lag_is_learned_from_it_alone() -> None:
+    clocks = Clocks({"a": 600 * SECOND_US})
+    assert (clocks.knows("a"), clocks.lag_us("a")) == (True, 600 * SECOND_US)
+    clocks.note("a", [frame(NOON_US - 300)] * 60, [NOON_US] * 60)
+    clocks.renew("a")
+    assert clocks.lag_us("a") == 300
+    clocks.note("a", [frame(NOON_US - 100)], [NOON_US])
+    assert clocks.lag_us("a") == 100
