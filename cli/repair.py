@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from cli.output import complain, print_rows, progress_bar
 from core.errors import ConfigurationError
+from core.scratch import own_folder
 from core.settings import load_settings, parse_start, require_home
 
 if TYPE_CHECKING:
@@ -77,11 +78,10 @@ def backfill(
     set_up_logging("backfill", settings.log_level)
     start_us, end_us = _moment("--from", from_, 0), _moment("--to", to, 0)
     margin_us, hole_us = int(settings.rewind_seconds * 1e6), int(settings.gap_seconds * 1e6)
-    settings.spill_dir.mkdir(exist_ok=True)
     total, failed = Replayed(), []
     hosts = [host] if host else list(settings.jetstream_urls)
     for url in hosts:
-        path = settings.spill_dir / f"backfill-{token_hex(4)}.ndjson.zst"
+        path = own_folder(settings.spill_dir) / f"backfill-{token_hex(4)}.ndjson.zst"
         try:
             with progress_bar("fetch", "seconds") as progress:
                 served = record(

@@ -274,7 +274,7 @@ class Settings(BaseSettings):
 
     @property
     def spill_dir(self) -> Path:
-        """Where DuckDB spills what does not fit its memory limit."""
+        """A folder for each process that runs: DuckDB's spill, and other files that go with the process."""
         return self.home / "tmp"
 
     @property

@@ -1,7 +1,11 @@
 """DuckDB connections as the lake uses them: UTC, bounded memory, spill under BLUELAKE_HOME, nothing from outside."""
 
+from pathlib import Path
+from secrets import token_hex
+
 import duckdb
 
+from core.scratch import own_folder
 from core.settings import Settings
 from lake.relations import all_rows, current_rows
 from lake.store import Store
@@ -12,18 +16,25 @@ def connect(
     settings: Settings, *, memory_mb: int | None = None, threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with the lake's limits. `memory_mb`, `threads`: default to the settings."""
-    settings.spill_dir.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(
         config={
             "memory_limit": f"{memory_mb or settings.duckdb_memory_mb}MB",
             "threads": threads or settings.duckdb_threads,
-            "temp_directory": str(settings.spill_dir),
+            "temp_directory": str(spill_folder(settings)),
             "autoinstall_known_extensions": False,
         }
     )
     # After connect: as a start option the name of the zone is not yet known.
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def spill_folder(settings: Settings) -> Path:
+    """A folder for one database alone to spill into; DuckDB makes it when it does and removes it when it is closed.
+
+    DuckDB gives its files the same names everywhere and takes no lock: two that share a folder write into each other's.
+    """
+    return own_folder(settings.spill_dir) / f"duckdb-{token_hex(4)}"
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, store: Store, *, margin_us: int) -> None:

@@ -56,7 +56,8 @@ def _require_query(connection: duckdb.DuckDBPyConnection, statement: duckdb.Stat
 
 def _confine(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Close the way to files outside the lake, to extensions, and to settings that would open it again."""
-    connection.execute(f"SET allowed_directories = ['{_escaped(settings.lake_dir)}', '{_escaped(settings.spill_dir)}']")
+    # DuckDB adds the folder that this connection spills into.
+    connection.execute(f"SET allowed_directories = ['{_escaped(settings.lake_dir)}']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

@@ -15,6 +15,7 @@ from secrets import token_hex
 import duckdb
 import pyarrow as pa
 
+from core.scratch import own_folder
 from core.settings import Settings
 from lake.dedupe import read_stored, select_new
 from lake.errors import RefusedError
@@ -92,7 +93,7 @@ def _canary(table: Table) -> pa.Table:
 
 @contextmanager
 def _scratch(settings: Settings) -> Iterator[Store]:
-    folder = settings.spill_dir / f"probe-{token_hex(4)}"
+    folder = own_folder(settings.spill_dir) / f"probe-{token_hex(4)}"
     try:
         scratch = Store(folder)
         scratch.create_tables()

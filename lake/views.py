@@ -212,7 +212,10 @@ def _open(settings: Settings) -> Iterator[tuple[Published, duckdb.DuckDBPyConnec
 def connect_read_only(file: Path) -> duckdb.DuckDBPyConnection:
     """A read-only connection to a DuckDB file, in UTC, that reaches nothing but that file. Raises duckdb.Error."""
     connection = duckdb.connect(
-        str(file), read_only=True, config={"threads": 1, "enable_external_access": False, "memory_limit": "256MB"}
+        str(file),
+        read_only=True,
+        # No spill: the readers of one file would share the folder beside it, and write into each other's files.
+        config={"threads": 1, "enable_external_access": False, "memory_limit": "256MB", "temp_directory": ""},
     )
     connection.execute("SET TimeZone = 'UTC'")
     return connection

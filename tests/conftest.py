@@ -13,6 +13,7 @@ import pytest
 import redis as redis_client
 
 from buffer.client import Buffer
+from core.scratch import leave
 from core.settings import Settings
 from stack.redis_server import server_binary
 
@@ -76,11 +77,13 @@ def commit_frame(
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path) -> Iterator[Path]:
     """An empty BLUELAKE_HOME."""
     folder = tmp_path / "home"
     folder.mkdir()
-    return folder
+    yield folder
+    # Else the process of all tests keeps a lock open for each.
+    leave(folder / "tmp")
 
 
 class RedisServer:

@@ -20,6 +20,7 @@ from sqlmesh.core.console import Console, get_console, set_console
 from sqlmesh.core.model import Model
 
 from core.settings import Settings
+from lake.duck import spill_folder
 
 PROJECT = Path(__file__).parent
 # How many days before the newest one every refresh computes anew, for events that came late and records deleted since.
@@ -38,8 +39,6 @@ def project_config(settings: Settings, *, start: date | None = None) -> Config:
     limits = {
         "memory_limit": f"{settings.duckdb_memory_mb}MB",
         "threads": str(settings.duckdb_threads),
-        # SQLMesh puts the value between quotes as it is.
-        "temp_directory": str(settings.spill_dir).replace("'", "''"),
         "autoinstall_known_extensions": "false",
     }
     return Config(
@@ -87,6 +86,9 @@ def open_project(
     try:
         context = Context(paths=[str(project)], config=project_config(settings, start=start))
         try:
+            # Not part of the configuration: with another name each time, SQLMesh would never use its cache.
+            spill = str(spill_folder(settings)).replace("'", "''")
+            context.engine_adapter.execute(f"SET temp_directory = '{spill}'")
             yield context
         finally:
             context.close()

@@ -53,7 +53,6 @@ def refresh(
     began = time.monotonic()
     now = now.astimezone(UTC)
     settings.views_dir.mkdir(parents=True, exist_ok=True)
-    settings.spill_dir.mkdir(parents=True, exist_ok=True)
     console = RefreshConsole(progress)
     with _only_one(settings.views_dir / "refresh.lock"):
         store = Store(settings.lake_dir)

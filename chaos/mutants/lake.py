@@ -145,6 +145,14 @@ MUTANTS = (
         (f"{_SEAL}test_a_late_row_reopens_its_hour",),
     ),
     Mutant(
+        "spill-shared",
+        "processes spill into one folder, and read each other's rows back",
+        "lake/duck.py",
+        'return own_folder(settings.spill_dir) / f"duckdb-{token_hex(4)}"',
+        "return settings.spill_dir",
+        ("tests/lake/test_duck.py::test_two_processes_that_spill_at_once_get_their_own_rows_back",),
+    ),
+    Mutant(
         "gap-closed-by-anything",
         "a repair closes a gap wholly, whatever of it it holds",
         "lake/gaps.py",

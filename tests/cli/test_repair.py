@@ -103,7 +103,7 @@ def test_backfill_closes_a_gap_from_a_host_that_has_it(
     assert (told["rows"], told["gaps_closed"]) == (64, 1)
     assert found(settings) == [(0, 600, False)]
     assert values(settings, "SELECT min(event_at) FROM likes") == [datetime(2026, 7, 4, 11, 59, 50, tzinfo=UTC)]
-    assert not list(settings.spill_dir.glob("backfill-*"))
+    assert not list(settings.spill_dir.rglob("backfill-*"))
 
 
 def test_backfill_takes_from_several_hosts_what_each_has(

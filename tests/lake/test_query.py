@@ -64,6 +64,7 @@ def test_queries_of_every_kind_run(statement: str, lake_settings: Settings) -> N
         "INSTALL httpfs",
         "SELECT * FROM read_text('{home}/secret')",
         "SELECT * FROM '{home}/secret'",
+        "SELECT * FROM read_text('{home}/tmp/of-another')",
         "SELECT * FROM glob('/etc/*')",
         "SELECT 1; DROP VIEW posts",
         "",
@@ -72,9 +73,23 @@ def test_queries_of_every_kind_run(statement: str, lake_settings: Settings) -> N
     ],
 )
 def test_nothing_else_runs_and_no_other_file_is_read(statement: str, lake_settings: Settings, home: Path) -> None:
-    (home / "secret").write_text("secret")
+    for name in ("secret", "tmp/of-another"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text("secret")
     (home / "lake").mkdir()
     with pytest.raises(QueryError):
         query(lake_settings, statement.format(home=home))
     assert list(home.rglob("x.csv")) == []
     assert not (home / "x.duckdb").exists()
+
+
+def test_what_does_not_fit_the_memory_spills(home: Path) -> None:
+    settings = Settings(bluelake_home=home, duckdb_memory_mb=128, duckdb_threads=1)
+    # 192 MB are kept between the two readings of `a`.
+    result = query(
+        settings,
+        "WITH a AS MATERIALIZED (SELECT i, hash(i) AS h FROM range(12000000) AS r(i)) "
+        "SELECT (SELECT sum(i) FROM a), (SELECT count_if(h = hash(i)) FROM a)",
+    )
+    assert result.rows == [(71_999_994_000_000, 12_000_000)]
+    assert list(home.rglob("duckdb*")) == []

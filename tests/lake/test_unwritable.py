@@ -41,7 +41,7 @@ def assert_isolated(settings: Settings, bad: list[bytes]) -> None:
     assert values(settings, "SELECT rkey FROM deletes_all") == ["3kx"]
     assert sorted(values(settings, "SELECT raw FROM rejects_all WHERE reason = 'unwritable'")) == sorted(bad)
     assert values(settings, "SELECT count(*) FROM rejects_all") == [len(bad) + 1]
-    assert not list(settings.spill_dir.glob("probe-*"))
+    assert not list(settings.spill_dir.rglob("probe-*"))
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, says: str, condition: Callable[[Any], bool]) -> None:

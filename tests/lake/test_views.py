@@ -50,6 +50,12 @@ def test_what_is_published_is_read(lake_settings: Settings) -> None:
     assert (columns, list(rows)) == (COUNTS.columns, [(0,), (1,), (2,)])
 
 
+def test_readers_of_one_file_share_no_spill(lake_settings: Settings) -> None:
+    file = views.publish(lake_settings, build(lake_settings), [COUNTS], now=NOW).file
+    with views.connect_read_only(file) as connection:
+        assert connection.execute("SELECT current_setting('temp_directory')").fetchone() == ("",)
+
+
 @pytest.mark.parametrize("name", ["nope", "", 'x"; DROP TABLE counts; --', "../counts", "Counts"])
 def test_an_unknown_view_is_named(lake_settings: Settings, name: str) -> None:
     views.publish(lake_settings, build(lake_settings), [COUNTS])

@@ -14,6 +14,7 @@ from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole
 from sqlmesh.core.model import IncrementalByTimeRangeKind, Model
 
+from core.scratch import own_folder
 from core.settings import Settings
 from lake.relations import duckdb_type
 from lake.tables import TABLES
@@ -149,5 +150,7 @@ def test_a_folder_with_a_quote_in_its_name(tmp_path: Path) -> None:
     settings.views_dir.mkdir(parents=True)
     with open_project(settings, NoopConsole()) as loaded:
         assert loaded.engine_adapter.fetchall("SELECT 1") == [(1,)]
+        ((spill,),) = loaded.engine_adapter.fetchall("SELECT current_setting('temp_directory')")
+        assert Path(spill).parent == own_folder(settings.spill_dir)
     # And the file is free again.
     duckdb.connect(str(settings.views_dir / "build.duckdb")).close()

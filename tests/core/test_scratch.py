@@ -1,0 +1,92 @@
+"""The folder of a process' own: one each, locked while the process lives, gone when it ends."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from core.scratch import leave, own_folder
+from tests.conftest import ROOT, clean_environment
+
+HOLD = (
+    "import sys; from pathlib import Path; from core.scratch import own_folder\n"
+    "print(own_folder(Path(sys.argv[1])), flush=True); sys.stdin.read()"
+)
+
+
+class Other:
+    """Another process that has a folder in `tmp`, until it is told to end."""
+
+    def __init__(self, tmp: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(tmp)],
+            env=clean_environment(PYTHONPATH=str(ROOT)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.folder = Path(self.process.stdout.readline().strip())
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+
+    def end(self) -> None:
+        self.process.communicate("")
+
+
+def is_locked(folder: Path) -> bool:
+    with (folder / "lock").open("r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_process_has_one_folder_and_gets_another_when_it_is_gone(tmp_path: Path) -> None:
+    tmp = tmp_path / "tmp"
+    folder = own_folder(tmp)
+    assert folder.parent == tmp
+    assert own_folder(tmp) == folder
+    assert is_locked(folder)
+    (folder / "file").write_text("x")
+
+    leave(tmp)
+
+    assert list(tmp.iterdir()) == []
+    assert own_folder(tmp) != folder
+    leave(tmp)
+
+
+def test_a_folder_goes_with_its_process_and_stays_behind_a_killed_one_without_its_lock(tmp_path: Path) -> None:
+    ended, killed = Other(tmp_path), Other(tmp_path)
+    assert is_locked(ended.folder)
+    assert is_locked(killed.folder)
+
+    ended.end()
+    killed.kill()
+
+    assert list(tmp_path.iterdir()) == [killed.folder]
+    assert not is_locked(killed.folder)
+
+
+def test_a_fork_has_a_folder_of_its_own_and_leaves_that_of_its_parent(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from core.scratch import own_folder\n"
+        "tmp = Path(sys.argv[1]); mine = own_folder(tmp)\n"
+        "if child := os.fork():\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+        "    print(mine.exists(), os.listdir(tmp) == [mine.name])\n"
+        "else:\n"
+        "    assert own_folder(tmp) != mine\n"
+    )
+    environment = clean_environment(PYTHONPATH=str(ROOT))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("True True\n", "")
+    assert os.listdir(tmp_path) == []

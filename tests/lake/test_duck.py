@@ -1,0 +1,64 @@
+"""Databases that spill at once keep out of each other's way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from core.settings import Settings
+from lake.duck import connect
+from tests.conftest import ROOT, clean_environment
+
+ROWS = 8_000_000
+# Makes a table that does not fit its memory, says so, and when it is told to, how many rows of it are right.
+SPILL = f"""
+import sys
+from core.settings import load_settings
+from lake.duck import connect
+seed = int(sys.argv[1])
+with connect(load_settings(), memory_mb=80, threads=1) as connection:
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute(f"CREATE TEMP TABLE t AS SELECT i, hash(i + {{seed}}) AS h FROM range({ROWS}) AS r(i)")
+    print(connection.execute("SELECT sum(size) > 10000000 FROM duckdb_temporary_files()").fetchone()[0], flush=True)
+    sys.stdin.readline()
+    print(*connection.execute(f"SELECT sum(i), count_if(h = hash(i + {{seed}})) FROM t").fetchone(), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def start(home: Path, seed: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", SPILL, str(seed)],
+        env=clean_environment(BLUELAKE_HOME=str(home), PYTHONPATH=str(ROOT)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ask(process: subprocess.Popen[str]) -> str:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return process.stdout.readline().strip()
+
+
+def test_two_processes_that_spill_at_once_get_their_own_rows_back(home: Path) -> None:
+    processes = [start(home, seed) for seed in (1, 2)]
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "True", "it did not spill"
+        told = [ask(process) for process in processes]
+    finally:
+        for process in processes:
+            process.communicate("\n", timeout=60)
+
+    assert told == [f"{ROWS * (ROWS - 1) // 2} {ROWS}"] * 2
+    assert list((home / "tmp").iterdir()) == []
+
+
+def test_two_databases_of_one_process_spill_into_different_folders(lake_settings: Settings) -> None:
+    with connect(lake_settings) as one, connect(lake_settings) as other:
+        folders = [c.execute("SELECT current_setting('temp_directory')").fetchone() for c in (one, other)]
+    assert folders[0] != folders[1]
