@@ -1,11 +1,12 @@
-"""Which days have to be computed again, beside those that SQLMesh computes by itself.
+"""Which days of which views have to be computed again, beside those that SQLMesh computes by itself.
 
-By itself it computes what it never has, what was not over yet, and LOOKBACK_DAYS before that. Here are the others: days
-whose rows in the lake became more or fewer (a replay, a purge) or that rows were added to, even if as many went, and
-days that count or show what has been withdrawn or replaced since, or whose author went or came back. A seal changes no
-day. Deletes reach months back, so that days older than VIEWS_WITHDRAWN_DAYS are computed again only where they show
-what was withdrawn; the rest of them follows when the maintenance takes the deleted rows out of the files, which makes
-them fewer.
+By itself it computes what it never has, what was not over yet, and LOOKBACK_DAYS before that. Here are the others. A
+day of a table has changed where its rows in the lake became more or fewer (a replay, a purge), where rows were added to
+it, even if as many went, and where one of them has been withdrawn or replaced since, or its author went or came back; a
+seal changes no day. With it every day of a view is stale that reads it, its own day or days before: `readers` says which
+those are, by the models themselves. Deletes and edits reach months back, so that days older than VIEWS_WITHDRAWN_DAYS
+are computed again only where they show what was withdrawn or edited; the rest of them follows when the maintenance takes
+the deleted rows out of the files, which makes them fewer.
 What the lake held at the last refresh is kept in SQLMesh's own DuckDB, so that the two are never out of step.
 """
 
@@ -13,7 +14,6 @@ from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 from sqlmesh import EngineAdapter
@@ -31,7 +31,11 @@ SOURCES = ("posts", "likes", "reposts", "follows")
 _WITHDRAWING = ("deletes", "accounts")
 _SQL = Path(__file__).parent / "sql"
 
-RowsByDay = Mapping[tuple[date, str], int]
+# A day of one of the lake's tables, and a day of a view.
+TableDay = tuple[date, str]
+ViewDay = tuple[str, date]
+# What each view reads: tables, and of each how many days before its own day.
+Reads = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,14 @@ class Seen:
     """
 
     through: datetime
-    rows: RowsByDay
+    rows: Mapping[TableDay, int]
     versions: Mapping[str, int] = field(default_factory=dict)
-    added: Set[tuple[date, str]] = frozenset()
+    added: Set[TableDay] = frozenset()
 
 
 def look(store: Store, now: datetime) -> Seen:
     """What the lake holds, by the log alone: no data is read."""
-    rows: dict[tuple[date, str], int] = {}
+    rows: dict[TableDay, int] = {}
     versions: dict[str, int] = {}
     for table in (*SOURCES, *_WITHDRAWING):
         # Before the files: what is added meanwhile is then seen once more, and not missed.
@@ -105,52 +109,60 @@ def remember(adapter: EngineAdapter, seen: Seen) -> None:
     cursor.execute("COMMIT")
 
 
-def changed_days(before: Seen, after: Seen, tables: Iterable[str] = SOURCES) -> set[date]:
-    """Days of which `tables` of the lake have more or fewer rows than before, or rows that were added since."""
+def changed(before: Seen, after: Seen, tables: Iterable[str] = SOURCES) -> set[TableDay]:
+    """Days of `tables` with more or fewer rows than before, or with rows that were added since."""
     counted = {key for key in before.rows.keys() | after.rows.keys() if before.rows.get(key) != after.rows.get(key)}
     wanted = frozenset(tables)
-    return {day for day, table in counted | after.added if table in wanted}
+    return {(day, table) for day, table in counted | after.added if table in wanted}
 
 
-def withdrawn_days(adapter: EngineAdapter, store: Store, settings: Settings, before: Seen, after: Seen) -> set[date]:
-    """Days whose views count or show what was withdrawn or replaced between `before` and `after`."""
+def readers(days: Iterable[TableDay], reads: Reads, last: date) -> set[ViewDay]:
+    """The days up to `last` of the views that read one of `days`."""
+    return {
+        (view, day + timedelta(days=after))
+        for day, table in days
+        for view, tables in reads.items()
+        for after in range(tables[table] + 1 if table in tables else 0)
+        if day + timedelta(days=after) <= last
+    }
+
+
+def stale(
+    adapter: EngineAdapter, store: Store, settings: Settings, before: Seen, after: Seen, reads: Reads
+) -> set[ViewDay]:
+    """The days of views that what happened between `before` and `after` makes stale."""
     news = {table: scan(TABLES[table], _news(store, table, before, after)) for table in ("posts", *_WITHDRAWING)}
+    earliest_us = to_us(after.through - timedelta(days=settings.views_withdrawn_days))
+    days = changed(before, after) | _withdrawn(adapter, store, news, earliest_us)
     with source.reading(store, settings):
         accounts = source.relation("accounts", None, None)
     shown = (_SQL / "withdrawn_days.sql").read_text(encoding="utf-8")
-    queries = [shown.format(deletes=news["deletes"], accounts=accounts)]
+    showing = adapter.fetchall(shown.format(deletes=news["deletes"], posts=news["posts"], accounts=accounts))
+    return readers(days, reads, after.through.date()) | {(view, day) for view, day in showing}
+
+
+def _withdrawn(adapter: EngineAdapter, store: Store, news: Mapping[str, str], earliest_us: int) -> set[TableDay]:
+    """Days from `earliest_us` on with a row that the rows of `news` withdraw, replace, hide or show again."""
+    found = set()
     counted = (_SQL / "withdrawn_rows_days.sql").read_text(encoding="utf-8")
-    earliest_us = to_us(after.through - timedelta(days=settings.views_withdrawn_days))
     for name in SOURCES:
         table = TABLES[name]
-        queries.append(
-            counted.format(
-                rows=scan(table, between(store.files(name), earliest_us, END_US)),
-                collection=quote(table.collection or ""),
-                deletes=news["deletes"],
-                accounts=news["accounts"],
-                updates=news["posts"] if name == "posts" else scan(table, ()),
-                subject="r.subject_did" if name == "likes" else "NULL",
-            )
+        query = counted.format(
+            rows=scan(table, between(store.files(name), earliest_us, END_US)),
+            collection=quote(table.collection or ""),
+            deletes=news["deletes"],
+            accounts=news["accounts"],
+            updates=news["posts"] if name == "posts" else scan(table, ()),
+            subject="r.subject_did" if name == "likes" else "NULL",
         )
-    return {day for query in queries for (day,) in adapter.fetchall(query)}
+        found |= {(day, name) for (day,) in adapter.fetchall(query)}
+    return found
 
 
 def _news(store: Store, table: str, before: Seen, after: Seen) -> list[DataFile]:
     """The files of the days of which the rows of `table` changed."""
-    days = {day.isoformat() for day in changed_days(before, after, [table])}
+    days = {day.isoformat() for day, _ in changed(before, after, [table])}
     return [file for file in store.files(table) if file.hour[:10] in days]
-
-
-def spans(days: Iterable[date]) -> list[tuple[date, date]]:
-    """Days as runs without a gap, each by its first and last day."""
-    ordered = sorted(set(days))
-    if not ordered:
-        return []
-    breaks = [(left, right) for left, right in pairwise(ordered) if right - left > timedelta(days=1)]
-    firsts = [ordered[0], *(right for _, right in breaks)]
-    lasts = [*(left for left, _ in breaks), ordered[-1]]
-    return list(zip(firsts, lasts, strict=True))
 
 
 def _create_tables(adapter: EngineAdapter) -> None:

@@ -1,7 +1,7 @@
 """What SQLMesh says while it works: counted for the progress, kept where it failed, printed never."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlmesh.core.console import NoopConsole
@@ -10,6 +10,7 @@ from sqlmesh.utils.concurrency import NodeExecutionFailedError
 from sqlmesh.utils.date import to_datetime
 from sqlmesh.utils.errors import NodeAuditsErrors
 
+from transforms.changes import ViewDay
 from transforms.errors import AuditFailedError, BuildError
 
 # Called with how many intervals are done, how many there are, and the view at work.
@@ -17,10 +18,10 @@ Progress = Callable[[int, int, str], None]
 
 
 class RefreshConsole(NoopConsole):
-    """A console of SQLMesh for one refresh."""
+    """A console of SQLMesh for one refresh. `computed`: the days of views that SQLMesh has decided to compute."""
 
     def __init__(self, progress: Progress | None = None) -> None:
-        self.days: set[date] = set()
+        self.computed: set[ViewDay] = set()
         self.done = 0
         self._total = 0
         self._progress = progress
@@ -31,19 +32,19 @@ class RefreshConsole(NoopConsole):
         self, batched_intervals: dict[Snapshot, list[tuple[int, int]]], *args: Any, **kwargs: Any
     ) -> None:
         """SQLMesh has decided which intervals it computes."""
-        intervals = [interval for batches in batched_intervals.values() for interval in batches]
-        self._total += len(intervals)
-        for start, end in intervals:
-            day = to_datetime(start)
-            while day < to_datetime(end):
-                self.days.add(day.date())
-                day += timedelta(days=1)
+        for snapshot, intervals in batched_intervals.items():
+            self._total += len(intervals)
+            for start, end in intervals:
+                day = to_datetime(start)
+                while day < to_datetime(end):
+                    self.computed.add((_view(snapshot), day.date()))
+                    day += timedelta(days=1)
 
     def update_snapshot_evaluation_progress(self, snapshot: Snapshot, *args: Any, **kwargs: Any) -> None:
         """One interval of one model is computed and audited."""
         self.done += 1
         if self._progress:
-            self._progress(self.done, self._total, snapshot.node.name.rpartition(".")[2])
+            self._progress(self.done, self._total, _view(snapshot))
 
     def log_failed_models(self, errors: list[NodeExecutionFailedError[Any]]) -> None:
         """Models could not be computed, or their audits failed."""
@@ -63,3 +64,7 @@ class RefreshConsole(NoopConsole):
             return AuditFailedError(f"nothing was published, an audit failed: {found}")
         reasons = "; ".join(str(reason) for reason in [*causes, *self._messages] or [raised])
         return BuildError(f"the views could not be built, the published ones stay as they are: {reasons}")
+
+
+def _view(snapshot: Snapshot) -> str:
+    return snapshot.node.name.rpartition(".")[2]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sqlmesh import Context
-from sqlmesh.core.model import Model
+from sqlmesh.core.model import SqlModel
 
 from lake.relations import quote
 from lake.views import ColumnInfo, ViewInfo
@@ -23,7 +23,7 @@ def copy_views(context: Context, target: Path) -> list[ViewInfo]:
         adapter.execute("DETACH published")
 
 
-def _copy(context: Context, model: Model) -> ViewInfo:
+def _copy(context: Context, model: SqlModel) -> ViewInfo:
     adapter, name = context.engine_adapter, view_name(model)
     table = f'published.main."{name}"'
     # Every view begins with its time, newest first for readers, and then with what orders the rows of one time.

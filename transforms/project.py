@@ -17,7 +17,8 @@ from sqlmesh.core.config import (
     PlanConfig,
 )
 from sqlmesh.core.console import Console, get_console, set_console
-from sqlmesh.core.model import Model
+from sqlmesh.core.dialect import MacroFunc
+from sqlmesh.core.model import SqlModel
 
 from core.settings import Settings
 from lake.duck import spill_folder
@@ -98,12 +99,23 @@ def open_project(
         set_console(before)
 
 
-def view_models(context: Context) -> list[Model]:
+def view_models(context: Context) -> list[SqlModel]:
     """The models that are published, by name."""
-    found = [model for model in context.models.values() if not model.kind.is_external]
+    found = [model for model in context.models.values() if isinstance(model, SqlModel)]
     return sorted(found, key=lambda model: view_name(model))
 
 
-def view_name(model: Model) -> str:
+def view_name(model: SqlModel) -> str:
     """The name that a model's view is published under."""
     return str(model.view_name)
+
+
+def tables_read(model: SqlModel) -> dict[str, int]:
+    """The lake's tables that a model reads by `@lake(…)`, and of each how many days before its own day."""
+    found: dict[str, int] = {}
+    for call in model.query.find_all(MacroFunc):
+        if call.name.lower() == "lake":
+            table, *options = call.this.expressions
+            named = {option.name: option.expression.to_py() for option in options}
+            found[table.name] = max(found.get(table.name, 0), named.get("days_before", 0))
+    return found

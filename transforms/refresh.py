@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from transforms import changes, source
 from transforms.console import Progress, RefreshConsole
 from transforms.copying import copy_views
 from transforms.errors import RefreshRunningError
-from transforms.project import PROJECT, open_project, view_models
+from transforms.project import PROJECT, SCHEMA, open_project, tables_read, view_models, view_name
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,9 @@ def _build(
         _compute_missing(context, now)
         if before is not None:
             seen = changes.since(store, before, seen)
-            stale = changes.changed_days(before, seen)
-            stale |= changes.withdrawn_days(context.engine_adapter, store, settings, before, seen)
-            _compute_again(context, now, stale - console.days)
+            reads = {view_name(model): tables_read(model) for model in view_models(context)}
+            stale = changes.stale(context.engine_adapter, store, settings, before, seen, reads)
+            _compute_again(context, now, stale - console.computed)
         context.run_janitor(ignore_ttl=False)
         views = copy_views(context, built)
         changes.remember(context.engine_adapter, seen)
@@ -96,16 +97,18 @@ def _compute_missing(context: Context, now: datetime) -> None:
     )
 
 
-def _compute_again(context: Context, now: datetime, days: Iterable[date]) -> None:
-    """Compute all models of `days` again."""
-    names = [model.name for model in view_models(context)]
-    for first, last in changes.spans(days):
-        log.info("the lake changed behind %s to %s: computed again", first, last)
+def _compute_again(context: Context, now: datetime, stale: Iterable[changes.ViewDay]) -> None:
+    """Compute days of views again."""
+    views: dict[date, list[str]] = defaultdict(list)
+    for view, day in sorted(stale):
+        views[day].append(view)
+    for day in sorted(views, reverse=True):
+        log.info("%s changed in the lake: computed again for %s", day, ", ".join(views[day]))
         context.plan(
             "prod",
-            restate_models=names,
-            start=first.isoformat(),
-            end=last.isoformat(),
+            restate_models=[f"{SCHEMA}.{view}" for view in views[day]],
+            start=day.isoformat(),
+            end=day.isoformat(),
             execution_time=now,
             auto_apply=True,
             no_prompts=True,

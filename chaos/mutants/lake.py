@@ -6,6 +6,7 @@ _RELATIONS = "tests/lake/test_relations.py"
 _SEAL = "tests/lake/test_seal.py::"
 _MAINTENANCE = "tests/lake/test_maintenance.py::"
 _STATUS = "tests/lake/test_status.py::"
+_REFRESH = "tests/transforms/test_refresh.py::"
 
 MUTANTS = (
     Mutant(
@@ -176,5 +177,21 @@ MUTANTS = (
         '    write_durably(folder / "current.json", _to_json(Published(version, file, moment, tuple(views))))\n'
         '    crash_point("before-publish-rename")\n    build_file.rename(file)',
         ("tests/chaos/test_crash_points.py::test_a_publication_that_was_killed_is_the_old_one_or_the_new_one",),
+    ),
+    Mutant(
+        "edit-not-shown-on-later-days",
+        "a view that shows or counts what lies on days before is not computed again when that changes",
+        "transforms/changes.py",
+        "for after in range(tables[table] + 1 if table in tables else 0)",
+        "for after in range(1 if table in tables else 0)",
+        (f"{_REFRESH}test_days_that_show_or_compare_with_what_changed_on_a_day_before",),
+    ),
+    Mutant(
+        "old-text-of-an-edited-post-stays",
+        "a day that shows a post of long ago keeps the text that it had before an edit",
+        "transforms/sql/withdrawn_days.sql",
+        "WHERE u.operation = 'update' AND",
+        "WHERE u.operation = 'delete' AND",
+        (f"{_REFRESH}test_an_edit_shows_however_old_the_post",),
     ),
 )

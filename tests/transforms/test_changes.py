@@ -8,7 +8,7 @@ from lake.seal import Sealer
 from lake.store import DataFile, Store
 from lake.tables import POSTS
 from tests.transforms.lakes import SmallLake, at
-from transforms.changes import Seen, changed_days, first_day, look, since, spans
+from transforms.changes import Seen, changed, first_day, look, readers, since
 
 ONE, TWO, THREE, FIVE = (date(2026, 7, day) for day in (1, 2, 3, 5))
 
@@ -16,11 +16,11 @@ ONE, TWO, THREE, FIVE = (date(2026, 7, day) for day in (1, 2, 3, 5))
 def test_days_with_more_fewer_or_no_rows_are_changed() -> None:
     before = Seen(at(5, 0), {(ONE, "posts"): 1, (TWO, "posts"): 2, (THREE, "likes"): 3})
     after = Seen(at(6, 0), {(ONE, "posts"): 1, (TWO, "posts"): 1, (FIVE, "likes"): 3})
-    assert changed_days(before, after) == {TWO, THREE, FIVE}
-    assert changed_days(after, after) == set()
+    assert changed(before, after) == {(TWO, "posts"), (THREE, "likes"), (FIVE, "likes")}
+    assert changed(after, after) == set()
     more = Seen(at(6, 0), {**after.rows, (ONE, "deletes"): 1})
-    assert changed_days(after, more) == set()
-    assert changed_days(after, more, ["deletes"]) == {ONE}
+    assert changed(after, more) == set()
+    assert changed(after, more, ["deletes"]) == {(ONE, "deletes")}
 
 
 def files_of(store: Store, hour: str) -> list[DataFile]:
@@ -41,10 +41,10 @@ def test_a_day_that_loses_as_many_rows_as_it_gains_is_changed_and_a_sealed_one_i
         lake.post("bob", "late", at(2, 9))
         second = since(store, first, look(store, at(5, 0)))
         assert first.rows == second.rows
-        assert changed_days(first, second) == {TWO}
+        assert changed(first, second) == {(TWO, "posts")}
         assert sealer.rewrite(POSTS, "2026-07-02T09", "", files_of(store, "2026-07-02T09"))
-        assert changed_days(first, since(store, first, look(store, at(5, 0)))) == {TWO}
-    assert changed_days(second, since(store, second, look(store, at(5, 0)))) == set()
+        assert changed(first, since(store, first, look(store, at(5, 0)))) == {(TWO, "posts")}
+    assert changed(second, since(store, second, look(store, at(5, 0)))) == set()
 
 
 def test_the_first_day_is_the_lakes_earliest_and_never_ahead() -> None:
@@ -54,6 +54,14 @@ def test_the_first_day_is_the_lakes_earliest_and_never_ahead() -> None:
     assert first_day(Seen(at(2, 0), {(FIVE, "posts"): 1})) == TWO
 
 
-def test_spans_are_runs_without_a_gap() -> None:
-    assert spans([]) == []
-    assert spans([FIVE, ONE, TWO, THREE, TWO]) == [(ONE, THREE), (FIVE, FIVE)]
+def test_a_view_is_stale_on_every_day_from_which_it_reads_a_day_that_changed() -> None:
+    reads = {"liked": {"likes": 0, "posts": 2}, "tags": {"posts": 1}, "accounts": {"follows": 0}}
+    assert readers([(ONE, "posts"), (FIVE, "likes"), (FIVE, "reposts")], reads, FIVE) == {
+        *(("liked", day) for day in (ONE, TWO, THREE, FIVE)),
+        *(("tags", day) for day in (ONE, TWO)),
+    }
+    # What has not begun is computed when it has.
+    assert readers([(ONE, "posts"), (FIVE, "likes")], reads, TWO) == {
+        *(("liked", day) for day in (ONE, TWO)),
+        *(("tags", day) for day in (ONE, TWO)),
+    }

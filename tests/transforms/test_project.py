@@ -12,14 +12,14 @@ import duckdb
 import pytest
 from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole
-from sqlmesh.core.model import IncrementalByTimeRangeKind, Model
+from sqlmesh.core.model import IncrementalByTimeRangeKind, SqlModel
 
 from core.scratch import own_folder
 from core.settings import Settings
 from lake.relations import duckdb_type
 from lake.tables import TABLES
 from tests.conftest import ROOT, clean_environment
-from transforms.project import LOOKBACK_DAYS, PROJECT, open_project, view_models, view_name
+from transforms.project import LOOKBACK_DAYS, PROJECT, open_project, tables_read, view_models, view_name
 
 VIEWS = ["active_users_daily", "most_liked_posts_daily", "posts_by_hour", "trending_hashtags_daily"]
 UNIT_TESTS = 5
@@ -35,16 +35,25 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
 
 
 @pytest.fixture(scope="module")
-def models(context: Context) -> dict[str, Model]:
+def models(context: Context) -> dict[str, SqlModel]:
     """The published models by name."""
     return {view_name(model): model for model in view_models(context)}
 
 
-def test_it_has_the_four_views(models: dict[str, Model]) -> None:
+def test_it_has_the_four_views(models: dict[str, SqlModel]) -> None:
     assert list(models) == VIEWS
 
 
-def test_every_unit_test_runs_and_passes(context: Context, models: dict[str, Model]) -> None:
+def test_what_each_view_reads_is_in_its_model(models: dict[str, SqlModel]) -> None:
+    assert {name: tables_read(model) for name, model in models.items()} == {
+        "active_users_daily": {"posts": 0, "likes": 0, "reposts": 0, "follows": 0},
+        "most_liked_posts_daily": {"likes": 0, "accounts": 0, "deletes": 7, "posts": 7},
+        "posts_by_hour": {"posts": 0},
+        "trending_hashtags_daily": {"posts": 1},
+    }
+
+
+def test_every_unit_test_runs_and_passes(context: Context, models: dict[str, SqlModel]) -> None:
     output = io.StringIO()
     result = context.test(stream=output)
     assert result.wasSuccessful(), output.getvalue()
@@ -63,7 +72,7 @@ def test_a_wrong_expectation_fails(context: Context) -> None:
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_every_view_and_column_is_described_and_typed(models: dict[str, Model], name: str) -> None:
+def test_every_view_and_column_is_described_and_typed(models: dict[str, SqlModel], name: str) -> None:
     model = models[name]
     assert model.description
     declared = model.columns_to_types_ or {}
@@ -72,7 +81,7 @@ def test_every_view_and_column_is_described_and_typed(models: dict[str, Model], 
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_every_view_is_incremental_by_day_and_audited(models: dict[str, Model], name: str) -> None:
+def test_every_view_is_incremental_by_day_and_audited(models: dict[str, SqlModel], name: str) -> None:
     model = models[name]
     assert isinstance(model.kind, IncrementalByTimeRangeKind)
     assert model.lookback == LOOKBACK_DAYS
@@ -102,7 +111,7 @@ def test_sessions_are_in_utc(context: Context) -> None:
     adapter.close()
 
 
-def test_docs_describe_every_view_and_column(models: dict[str, Model]) -> None:
+def test_docs_describe_every_view_and_column(models: dict[str, SqlModel]) -> None:
     page = (ROOT / "docs" / "views.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^### `(\w+)`\n(.+?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL))
     assert sorted(sections) == VIEWS

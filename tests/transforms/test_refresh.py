@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import duckdb
 import pytest
@@ -170,8 +170,9 @@ def test_rows_of_a_day_long_past(lake_settings: Settings, lake: SmallLake) -> No
     result = refresh(lake_settings, now=at(6, 1))
     assert posts_of(lake_settings, 2) == 2 + 1
     assert rows(lake_settings, "SELECT likes FROM most_liked_posts_daily WHERE day = '2026-07-03'") == [(2,)]
-    # The day that has begun and two before it, and the two that the lake changed.
-    assert result.intervals == 4 * (3 + 2)
+    # The day that has begun and two before it; of active_users_daily days 2 and 3, of posts_by_hour day 2, of
+    # trending_hashtags_daily and most_liked_posts_daily, which read days before, days 2 and 3.
+    assert result.intervals == 4 * 3 + 2 + 1 + 2 + 2
 
 
 def test_the_lake_grows_backwards(lake_settings: Settings, lake: SmallLake) -> None:
@@ -206,14 +207,15 @@ def test_days_that_count_what_was_withdrawn_edited_or_hidden(lake_settings: Sett
     lake.delete("bob", "l2", at(9, 1), LIKE)
     lake.delete("cat", "r1", at(9, 1), "app.bsky.feed.repost")
     lake.delete("dan", "f1", at(9, 1), "app.bsky.graph.follow")
-    edit = {"did": "ann", "rkey": "a2", "rev": 5, "operation": "update", "event_at": at(9, 1), "hashtags": ["edited"]}
-    lake.add("posts", edit)
+    lake.post("ann", "a2", at(9, 1), rev=5, operation="update", hashtags=["edited"])
     result = refresh(lake_settings, now=at(9, 2))
     assert active_on(lake_settings, 2) == (3, 2, 1, 0, 0)
     assert active_on(lake_settings, 3) == (2, 1, 1, 0, 0)
     tags = "SELECT hashtag FROM trending_hashtags_daily WHERE day = '2026-07-02' ORDER BY 1"
     assert [tag for (tag,) in rows(lake_settings, tags)] == ["cats", "edited"]
-    assert result.intervals == 4 * (3 + 2)
+    # Days 7 to 9; active_users_daily of 2 and 3, posts_by_hour of 2, trending_hashtags_daily of 2 and 3,
+    # most_liked_posts_daily, which shows posts of 7 days before, of 2 to 6.
+    assert result.intervals == 4 * 3 + 2 + 1 + 2 + 5
     # A reset of bob's repository, and an account that goes and comes back.
     lake.add("deletes", {"did": "bob", "collection": "*", "rkey": "*", "rev": 7, "event_at": at(9, 3)})
     lake.account("cat", at(9, 3), active=False)
@@ -225,6 +227,61 @@ def test_days_that_count_what_was_withdrawn_edited_or_hidden(lake_settings: Sett
     refresh(lake_settings, now=at(9, 6))
     assert active_on(lake_settings, 2) == (2, 1, 1, 0, 0)
     assert active_on(lake_settings, 3) == (1, 0, 1, 0, 0)
+
+
+LIKED = "SELECT day(day), uri[6:8], text FROM most_liked_posts_daily ORDER BY 1"
+
+
+@pytest.fixture
+def liked_for_days(lake_settings: Settings) -> SmallLake:
+    """Two posts with a hashtag on day 1 and one on day 2; the first is liked on days 1, 3, 8 and 9."""
+    lake = SmallLake(lake_settings)
+    for did, rkey, day in (("ann", "a1", 1), ("ann", "a2", 1), ("zed", "z1", 2)):
+        lake.post(did, rkey, at(day, 12), hashtags=["Cats"])
+    for day in (1, 3, 8, 9):
+        lake.like("cat", f"l{day}", at(day, 13), "ann", "a1")
+    return lake
+
+
+def edit(lake: SmallLake, moment: datetime) -> None:
+    """An edit of the post that was liked for days."""
+    lake.post("ann", "a1", moment, text="edited", operation="update", rev=5, hashtags=["Cats"])
+
+
+def test_days_that_show_or_compare_with_what_changed_on_a_day_before(
+    lake_settings: Settings, liked_for_days: SmallLake
+) -> None:
+    lake = liked_for_days
+    lake.like("cat", "late", at(4, 13), "bob", "b1")
+    refresh(lake_settings, now=at(12, 0))
+    # Post a1 is more than 7 days older than day 9, and b1 is not there yet.
+    assert rows(lake_settings, LIKED) == [
+        *((1, "ann", "ann a1"), (3, "ann", "ann a1"), (4, "bob", None), (8, "ann", "ann a1"), (9, "ann", None))
+    ]
+    tags = "SELECT day(day), posts, posts_day_before FROM trending_hashtags_daily ORDER BY 1"
+    assert rows(lake_settings, tags) == [(1, 2, None), (2, 1, 2)]
+    edit(lake, at(12, 1))
+    lake.delete("ann", "a2", at(12, 1))
+    lake.post("bob", "b1", at(2, 9))
+    result = refresh(lake_settings, now=at(12, 2))
+    assert rows(lake_settings, LIKED) == [
+        *((1, "ann", "edited"), (3, "ann", "edited"), (4, "bob", "bob b1"), (8, "ann", "edited"), (9, "ann", None))
+    ]
+    assert rows(lake_settings, tags) == [(1, 1, None), (2, 1, 1)]
+    # Days 10 to 12. Posts of days 1 and 2 changed: active_users_daily and posts_by_hour of both, trending_hashtags_daily of 1 to
+    # 3, most_liked_posts_daily of 1 to 9.
+    assert result.intervals == 4 * 3 + 2 + 2 + 3 + 9
+
+
+def test_an_edit_shows_however_old_the_post(lake_settings: Settings, liked_for_days: SmallLake) -> None:
+    limited = lake_settings.model_copy(update={"views_withdrawn_days": 2.0})
+    refresh(limited, now=at(12, 0))
+    edit(liked_for_days, at(12, 1))
+    # Days 10 to 12, and the three that show the post.
+    assert refresh(limited, now=at(12, 2)).intervals == 4 * 3 + 3
+    assert rows(limited, LIKED) == [(1, "ann", "edited"), (3, "ann", "edited"), (8, "ann", "edited"), (9, "ann", None)]
+    liked_for_days.post("eve", "e1", at(12, 2))
+    assert refresh(limited, now=at(12, 3)).intervals == 4 * 3
 
 
 def test_withdrawals_behind_the_limit_wait_for_the_files(lake_settings: Settings, lake: SmallLake) -> None:

@@ -1,11 +1,16 @@
--- Days whose views still show a post that was deleted since, or whose author's repository was reset, or who is no longer active.
-SELECT DISTINCT v.day
+-- Views and their days that still show a post that was deleted since, or whose author's repository was reset, or who is no longer
+-- active, or that show of a post another version than the one it was edited to.
+SELECT DISTINCT 'most_liked_posts_daily' AS view, v.day
 FROM views.most_liked_posts_daily AS v
 WHERE EXISTS (
     SELECT 1 FROM {deletes} AS d
     WHERE d.did = v.author_did
       AND (d.collection = 'app.bsky.feed.post' AND d.rkey = split_part(v.uri, '/', 5)
         OR d.collection = '*' AND d.rkey = '*'))
+  OR v.posted_at IS NOT NULL AND EXISTS (
+    SELECT 1 FROM {posts} AS u
+    WHERE u.operation = 'update' AND u.did = v.author_did AND u.rkey = split_part(v.uri, '/', 5)
+      AND (u.text IS DISTINCT FROM v.text OR u.langs IS DISTINCT FROM v.langs))
   OR EXISTS (
     SELECT 1 FROM {accounts} AS a
     WHERE a.kind = 'account' AND NOT a.active AND a.did = v.author_did)
