@@ -6,11 +6,15 @@ BLUELAKE_HOME do not share those.
 
 import atexit
 import fcntl
+import logging
 import os
 import shutil
 import threading
+from datetime import datetime
 from pathlib import Path
 from secrets import token_hex
+
+log = logging.getLogger(__name__)
 
 _LOCK = "lock"
 # Folder and descriptor of its lock. By process id too: a fork makes a folder of its own.
@@ -36,12 +40,49 @@ def leave(tmp: Path) -> None:
         os.close(descriptor)
 
 
+def remove_abandoned(tmp: Path, before: datetime) -> int:
+    """Remove the folders of processes that have ended, and whatever else in `tmp` is older than `before`.
+
+    Returns how many. Raises OSError.
+    """
+    removed = 0
+    for path in sorted(tmp.glob("*")):
+        try:
+            with (path / _LOCK).open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path)
+        except BlockingIOError:
+            continue
+        except (FileNotFoundError, NotADirectoryError):
+            # Not such a folder, or one that is being made or removed at this moment.
+            if not _is_older(path, before):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        log.info("%s: left by a process that was killed, removed", path)
+        removed += 1
+    return removed
+
+
 def _make(tmp: Path) -> tuple[Path, int]:
-    folder = tmp / f"{os.getpid()}-{token_hex(4)}"
-    folder.mkdir(parents=True)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return folder, descriptor
+    while True:
+        folder = tmp / f"{os.getpid()}-{token_hex(4)}"
+        folder.mkdir(parents=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if (folder / _LOCK).exists():
+            return folder, descriptor
+        # Taken for abandoned before it was locked.
+        os.close(descriptor)
+
+
+def _is_older(path: Path, before: datetime) -> bool:
+    try:
+        return path.lstat().st_mtime < before.timestamp()
+    except FileNotFoundError:
+        return False
 
 
 @atexit.register

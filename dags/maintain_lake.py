@@ -14,7 +14,8 @@ DOC = """
 * **Purge**: sealed hours that hold deleted records, or records of deleted accounts, are rewritten without them: overdue
   ones first, then the worst, up to `MAINTENANCE_MAX_MB` and `HEAVY_MAX_MINUTES` a run. Every deletion is
   in effect in the files within `PURGE_DAYS`. With `BLUELAKE_DELETIONS=keep` nothing is purged.
-* **Vacuum**: files that were replaced more than `VACUUM_GRACE_HOURS` ago, and files that a killed process left, are removed.
+* **Vacuum**: files that were replaced more than `VACUUM_GRACE_HOURS` ago, and files that a killed process left, in the
+  lake or under `tmp/`, are removed.
 * **Raw chunks** older than `RAW_KEEP_DAYS` are removed.
 
 Killed at any point, the next run goes on. One run at a time, in the pool `heavy`. The schedule is `MAINTAIN_SCHEDULE`.

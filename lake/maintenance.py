@@ -10,11 +10,12 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from deltalake.exceptions import DeltaError
 
 from core.clock import to_us
+from core.scratch import remove_abandoned
 from core.settings import Settings, require_home
 from core.status import failure_reported, report
 from lake import raw
@@ -74,6 +75,12 @@ def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintain
     hours, rows, waiting = 0, 0, list[DoomedHour]()
     vacuumed = Vacuumed(0, 0)
     failed: list[str] = []
+    try:
+        # First of all: it may be what fills the disk.
+        remove_abandoned(settings.spill_dir, now - timedelta(hours=settings.vacuum_grace_hours))
+    except OSError as error:
+        log.error("%s cannot be tidied: %s", settings.spill_dir, first_line(error))
+        failed.append(f"{settings.spill_dir} cannot be tidied: {first_line(error)}")
     try:
         hours, rows, waiting = _purge(settings, store, now, progress)
     except (*HOUR_ERRORS, DeltaError, SealError) as error:

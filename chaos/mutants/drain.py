@@ -102,8 +102,8 @@ MUTANTS = (
         "watermark-not-fsynced",
         "a file is renamed into place before its content is on the disk",
         "core/files.py",
-        "            view = view[os.write(descriptor, view) :]\n        _fsync(descriptor)",
-        "            view = view[os.write(descriptor, view) :]",
+        "                view = view[os.write(descriptor, view) :]\n            _fsync(descriptor)",
+        "                view = view[os.write(descriptor, view) :]",
         ("tests/core/test_files.py", _POWER),
     ),
     Mutant(

@@ -154,6 +154,14 @@ MUTANTS = (
         ("tests/lake/test_duck.py::test_two_processes_that_spill_at_once_get_their_own_rows_back",),
     ),
     Mutant(
+        "living-process-tidied-away",
+        "the maintenance removes what living processes have spilled",
+        "core/scratch.py",
+        "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "pass",
+        ("tests/core/test_scratch.py::test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays",),
+    ),
+    Mutant(
         "gap-closed-by-anything",
         "a repair closes a gap wholly, whatever of it it holds",
         "lake/gaps.py",

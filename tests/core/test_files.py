@@ -60,6 +60,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(OSError, match="No space"):
             write_durably(path, b"new")
     assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["state.json"]
 
     write_durably(path, b"new")
     assert path.read_bytes() == b"new"

@@ -5,9 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from core.scratch import leave, own_folder
+import pytest
+
+from core.scratch import leave, own_folder, remove_abandoned
 from tests.conftest import ROOT, clean_environment
 
 HOLD = (
@@ -36,6 +39,9 @@ class Other:
 
     def end(self) -> None:
         self.process.communicate("")
+
+
+NOW = datetime(2026, 7, 4, 12, tzinfo=UTC)
 
 
 def is_locked(folder: Path) -> bool:
@@ -90,3 +96,54 @@ def test_a_fork_has_a_folder_of_its_own_and_leaves_that_of_its_parent(tmp_path: 
     )
     assert (done.stdout, done.stderr) == ("True True\n", "")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(tmp_path: Path) -> None:
+    living, killed = Other(tmp_path), Other(tmp_path)
+    for folder in (living.folder, killed.folder):
+        (folder / "spill").mkdir()
+        (folder / "spill" / "file").write_text("x")
+        # However old it is.
+        os.utime(folder, (0, 0))
+    killed.kill()
+
+    assert remove_abandoned(tmp_path, NOW) == 1
+
+    assert list(tmp_path.iterdir()) == [living.folder]
+    assert (living.folder / "spill" / "file").read_text() == "x"
+    living.end()
+
+
+def test_what_is_in_no_folder_of_a_process_goes_when_it_is_old(tmp_path: Path) -> None:
+    for age, moment in (("old", NOW - timedelta(seconds=1)), ("fresh", NOW + timedelta(seconds=1))):
+        (tmp_path / f"{age}-file").write_text("x")
+        (tmp_path / f"{age}-folder").mkdir()
+        (tmp_path / f"{age}-folder" / "file").write_text("x")
+        (tmp_path / f"{age}-link").symlink_to("nothing")
+        for name in ("file", "folder", "link"):
+            seconds = moment.timestamp()
+            os.utime(tmp_path / f"{age}-{name}", (seconds, seconds), follow_symlinks=False)
+
+    assert remove_abandoned(tmp_path, NOW) == 3
+
+    assert sorted(os.listdir(tmp_path)) == ["fresh-file", "fresh-folder", "fresh-link"]
+    assert remove_abandoned(tmp_path / "none", NOW) == 0
+
+
+def test_a_folder_that_is_taken_for_abandoned_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+    taken: list[int] = []
+
+    def first_removed(descriptor: int, operation: int) -> None:
+        if not taken:
+            taken.append(descriptor)
+            assert remove_abandoned(tmp_path, NOW) == 1
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", first_removed)
+    folder = own_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert is_locked(folder)
+    leave(tmp_path)

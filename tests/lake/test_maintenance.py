@@ -291,6 +291,23 @@ def test_a_vacuum_removes_what_killed_writers_left_and_not_what_is_being_written
     assert {path.name for path in hour.iterdir() if path.stat().st_size == 1} == {f"fresh-{name}" for name in names}
 
 
+def test_what_killed_processes_left_of_their_scratch_goes_before_anything_else(
+    two_hours: Settings, buffer: Buffer
+) -> None:
+    sealed(buffer, two_hours, [unlike(DIDS[0], "3ka")])
+    break_file(two_hours, "likes")
+    left = two_hours.spill_dir / "1-abandoned"
+    left.mkdir(parents=True)
+    for path in (left / "lock", two_hours.spill_dir / "old.zst", two_hours.spill_dir / "fresh.zst"):
+        path.write_bytes(b"x")
+    old(two_hours.spill_dir / "old.zst", 25)
+    old(two_hours.spill_dir / "fresh.zst", 23)
+    with pytest.raises(SealError, match="the purge failed"):
+        maintain(two_hours, datetime.now(UTC))
+    assert not left.exists()
+    assert [path.name for path in two_hours.spill_dir.iterdir() if path.is_file()] == ["fresh.zst"]
+
+
 def test_a_reader_finishes_on_the_files_that_it_opened(two_hours: Settings, buffer: Buffer) -> None:
     before = Store(two_hours.lake_dir).files("likes")
     drained(buffer, two_hours, [unlike(DIDS[0], "3ka")])
