@@ -1,7 +1,7 @@
 """Rows of sealed hours that are deleted and still in the files: found by joins, kept until a maintenance rewrites their hour.
 
 Under `maintenance/`: `state.json` says which deletes have been looked at (by hour, by what files it had) and which Parquet files
-list the rows. If it is lost, every delete is looked at again. Nothing is rewritten here.
+list the rows. If it or a list is lost or broken, every delete is looked at again. Nothing is rewritten here.
 """
 
 import json
@@ -12,6 +12,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+from pyarrow import parquet
 
 from core.files import fsync_path, write_durably
 from lake.purge import GoneAccounts
@@ -63,7 +65,14 @@ def read_state(folder: Path) -> State:
     except (ValueError, TypeError, KeyError) as error:
         log.warning("%s: not the state of a maintenance (%s): every delete is looked at again", folder, error)
         return State()
-    return state if all((folder / name).exists() for name in state.files) else State()
+    try:
+        for name in state.files:
+            parquet.read_metadata(folder / name)
+    except (pa.ArrowException, OSError) as error:
+        log.warning("%s: a list cannot be read (%s): every delete is looked at again", folder, error)
+        # Under new names: the state on the disk must not take a new list for one of its own.
+        return State(number=state.number)
+    return state
 
 
 def oldest_waiting_us(state: State, store: Store) -> int | None:
@@ -108,7 +117,8 @@ class Doomed:
             found = " UNION ALL ".join(f"({self._find(table)})" for table in RECORD_TABLES)
             for name, hours in ((DELETES.name, deletes), (ACCOUNTS.name, accounts)):
                 self.state.looked[name] |= {hour: _digest(files) for hour, files in hours.items()}
-            self._keep([*self.state.files, self._write(found)])
+            fresh = sql_template("purge_fresh").format(found=found, doomed=self._relation())
+            self._keep([*self.state.files, self._write(fresh)])
 
     def hours(self) -> list[DoomedHour]:
         """The hours that hold doomed rows."""

@@ -194,6 +194,47 @@ def test_a_lost_state_costs_looking_again(two_hours: Settings, buffer: Buffer) -
     assert maintain(two_hours, LATER).rows == 1
 
 
+@pytest.mark.parametrize("keeps", [0, 100, None])
+def test_a_broken_list_costs_looking_again(
+    keeps: int | None, two_hours: Settings, buffer: Buffer, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = two_hours.model_copy(update={"maintenance_max_mb": 0})
+    for rkey in ("3ka", "3ke"):
+        drained(buffer, two_hours, [unlike(DIDS[0], rkey)])
+        maintain(waiting, LATER)
+    first, second = sorted(two_hours.maintenance_dir.glob("doomed-*.parquet"))
+    if keeps is None:
+        first.unlink()
+    else:
+        os.truncate(first, keeps)
+    caplog.clear()
+
+    assert maintain(waiting, LATER).waiting_rows == 2
+
+    assert "a list cannot be read" in caplog.text
+    assert not {first.name, second.name} & set(os.listdir(two_hours.maintenance_dir))
+    assert maintain(two_hours, LATER).rows == 2
+    assert keys(two_hours) == ["3kb", "3kc", "3kd", "3kf"]
+
+
+def test_a_row_is_listed_once_however_often_its_delete_is_looked_at(two_hours: Settings, buffer: Buffer) -> None:
+    waiting = two_hours.model_copy(update={"maintenance_max_mb": 0})
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka")])
+    assert maintain(waiting, LATER).waiting_rows == 1
+    # The hour of the delete has other files, and then one more.
+    assert [hour.table for hour in seal(two_hours, LATER)] == ["deletes"]
+    assert maintain(waiting, LATER).waiting_rows == 1
+    drained(buffer, two_hours, [unlike(DIDS[0], "3kb")])
+    done = maintain(waiting, LATER)
+    assert (done.waiting_hours, done.waiting_rows, read_state(two_hours.maintenance_dir).rows) == (1, 2, 2)
+
+
+def test_a_row_that_goes_by_its_delete_and_with_its_account_is_listed_once(two_hours: Settings, buffer: Buffer) -> None:
+    waiting = two_hours.model_copy(update={"maintenance_max_mb": 0})
+    drained(buffer, two_hours, [unlike(DIDS[0], "3ka"), status(DIDS[0], "deleted", seq=2, at="2026-07-04T14:00:00Z")])
+    assert maintain(waiting, LATER).waiting_rows == 6
+
+
 def test_an_hour_that_is_open_again_is_left_to_the_seal(two_hours: Settings, buffer: Buffer) -> None:
     drained(buffer, two_hours, [unlike(DIDS[0], "3ka"), like(DIDS[5], "3klate")])
     assert maintain(two_hours, LATER).hours == 0
