@@ -1,9 +1,11 @@
 """Recording what a Jetstream host replays of a span of time, as a file of frames. It speaks the v1 wire and touches no buffer."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median_low
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import zstandard
@@ -11,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import ClientConnection, connect
 
 from core.urls import shown
+from ingest.continuity import CONFIRMING_EVENTS
 from ingest.errors import IngestError
 from ingest.frames import WANTED_COLLECTIONS
 from ingest.jetstream import host_name
@@ -28,7 +31,8 @@ class NotServedError(IngestError):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a host served: how many frames, and the times of the earliest and the latest; None where it served none."""
+    """What a host served: how many frames, and where it began and ended, as the medians of its first and its last times
+    tell, whatever an odd one says; None where it served none."""
 
     frames: int
     first_us: int | None
@@ -54,7 +58,8 @@ def record(
     idle_seconds: float = IDLE_SECONDS,
     progress: Progress | None = None,
 ) -> Recorded:
-    """Write what the host at `url` serves from `start_us` on, up to the first event after `end_us`, to `path` (NDJSON, zstd).
+    """Write what the host at `url` serves from `start_us` on to `path` (NDJSON, zstd), until several events in a row are past
+    `end_us`: one alone may have an odd time.
 
     Ends early where the host closes the connection or is silent for `idle_seconds`. Raises NotServedError where it cannot be
     reached; OSError.
@@ -64,20 +69,24 @@ def record(
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
         raise NotServedError(f"{host_name(url)} does not serve this: {shown(str(error))}") from error
     with connection, path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as writer:
-        count, first, last = 0, None, None
+        count, past = 0, 0
+        first: list[int] = []
+        last: deque[int] = deque(maxlen=CONFIRMING_EVENTS)
         for frame in _frames(connection, idle_seconds):
             writer.write(frame.replace(b"\n", b" ") + b"\n")
             count += 1
             time_us = _time_of(frame)
             if time_us is None:
                 continue
-            first = time_us if first is None else min(first, time_us)
-            last = time_us if last is None else max(last, time_us)
+            if len(first) < CONFIRMING_EVENTS:
+                first.append(time_us)
+            last.append(time_us)
             if progress and count % 1000 == 1:
                 progress(time_us)
-            if time_us > end_us:
+            past = past + 1 if time_us > end_us else 0
+            if past == CONFIRMING_EVENTS:
                 break
-    return Recorded(count, first, last)
+    return Recorded(count, median_low(first), median_low(last)) if first else Recorded(count, None, None)
 
 
 def _asking(url: str, cursor_us: int) -> str:

@@ -110,6 +110,14 @@ MUTANTS = (
         (f"{_INGESTER}test_metadata_that_is_gone_while_the_streams_stay_loses_nothing_and_stops_no_drain",),
     ),
     Mutant(
+        "one-odd-time-ends-a-backfill",
+        "a single frame with a time to come ends a backfill before its span is served",
+        "ingest/recorder.py",
+        "if past == CONFIRMING_EVENTS:",
+        "if past == 1:",
+        ("tests/ingest/test_recorder.py::test_one_odd_time_neither_ends_a_recording_nor_makes_it_complete",),
+    ),
+    Mutant(
         "cursor-saved-first",
         "the cursor moves on before its flush is written: what a failed flush held is skipped",
         "ingest/flusher.py",
