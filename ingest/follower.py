@@ -37,6 +37,8 @@ WATCH_SECONDS = 0.1
 NUMBERED_US = 3_000_000
 # A host that has sent so many frames of which none is an event may be none.
 MANY_OTHERS = 100
+# HTTP statuses of a host that has nothing at a path; any other refusal may pass.
+NO_ENDPOINT = (404, 405, 501)
 # A host is judged by a window only if the reader was held up for less than this share of it.
 BLOCKED_SHARE = 0.1
 
@@ -69,6 +71,7 @@ class Follower:
         while not self._stopping.is_set():
             url = self._hosts.take(url, stay=stay)
             before, stay = self.received, False
+            found = self._hosts.wires.get(host_name(url))
             try:
                 await self._pause(self._hosts.resting_seconds(url))
                 await self._follow(url)
@@ -87,6 +90,9 @@ class Follower:
                 self._heed(url, HostError(HostFault.UNEXPECTED, self.trouble))
             finally:
                 self._hosts.release(url)
+                if found == "v1":
+                    # For one connection: a v2 host may have had no v2 for a moment, and only there an account's reset is told.
+                    self._hosts.wires.pop(host_name(url), None)
             delay = FIRST_RETRY_SECONDS if self.received > before else min(delay * 2, LAST_RETRY_SECONDS)
             await self._pause(delay * random.uniform(0.5, 1.0))
 
@@ -97,11 +103,11 @@ class Follower:
     def _heed(self, url: str, error: HostError) -> bool:
         """Learn from what `url` did. Returns whether to try it again, in another way."""
         host, hosts = host_name(url), self._hosts
-        if hosts.is_detecting(url) and error.fault in (HostFault.REFUSED, HostFault.WRONG_SUBPROTOCOL):
+        self._metrics.counter("bluelake_ingest_host_faults_total").labels(error.fault.value).inc()
+        if hosts.is_detecting(url) and (error.status in NO_ENDPOINT or error.fault is HostFault.WRONG_SUBPROTOCOL):
             log.info("%s does not speak v2 (%s): trying v1", host, error)
             hosts.wires[host] = "v1"
             return True
-        self._metrics.counter("bluelake_ingest_host_faults_total").labels(error.fault.value).inc()
         self._metrics.counter("bluelake_ingest_connection_failures_total").labels(host).inc()
         if self._work_around(host, error.fault):
             log.warning("%s; asking it for less", error)

@@ -118,6 +118,14 @@ MUTANTS = (
         ("tests/ingest/test_recorder.py::test_one_odd_time_neither_ends_a_recording_nor_makes_it_complete",),
     ),
     Mutant(
+        "found-wire-kept",
+        "a host that had no v2 for a moment is read on v1 for as long as the ingester runs, where no account's reset is told",
+        "ingest/follower.py",
+        'if found == "v1":',
+        "if False:",
+        ("tests/ingest/test_wires.py::test_a_host_that_had_no_v2_for_one_connection_is_asked_for_it_again",),
+    ),
+    Mutant(
         "cursor-saved-first",
         "the cursor moves on before its flush is written: what a failed flush held is skipped",
         "ingest/flusher.py",

@@ -76,8 +76,54 @@ def test_the_wire_of_a_url_without_a_path_is_found_out(
             await host.drop()
             await host.give(*frames(20, 20))
             await until(lambda: set(rkeys(buffer)) == set(expected(0, 40)))
-            assert host.paths == [*paths, paths[-1]]
-            assert run.metric("bluelake_ingest_host_faults_total", reason="refused") == 0
+            # It is found out anew for every connection: see below.
+            assert host.paths == [*paths, *paths]
+            refused = 2 * (len(paths) - 1)
+            assert run.metric("bluelake_ingest_host_faults_total", reason="refused") == refused
+            assert run.metric("bluelake_ingest_connection_failures_total", host=host.name) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("status", [400, 403, 410, 503])
+def test_a_refusal_that_passes_does_not_make_a_host_speak_v1(buffer: Buffer, settings: Settings, status: int) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v1", "v2", path=False) as host:
+            host.refusal = (status, "", {})
+            async with running(tuned(settings, host.url), buffer):
+                await until(lambda: f"HTTP {status}" in said(settings))
+                host.refusal = None
+                await host.give(*frames(0, 20))
+                await until(lambda: len(held(buffer)) == 20)
+                assert set(host.paths) == {V2_PATH}
+
+    asyncio.run(scenario())
+
+
+def test_a_host_that_had_no_v2_for_one_connection_is_asked_for_it_again(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with jetstream_host("v1", path=False) as host, running(tuned(settings, host.url), buffer):
+            await host.give(*frames(0, 20))
+            await until(lambda: len(held(buffer)) == 20)
+            host.wires = ("v1", "v2")
+            await host.drop()
+            await host.give(*frames(20, 20))
+            await until(lambda: set(rkeys(buffer)) == set(expected(0, 40)))
+            assert host.paths == [V2_PATH, V1_PATH, V2_PATH]
+
+    asyncio.run(scenario())
+
+
+def test_a_host_that_speaks_neither_wire_is_left_for_another(buffer: Buffer, settings: Settings) -> None:
+    async def scenario() -> None:
+        async with (
+            jetstream_host("none", path=False) as neither,
+            jetstream_host() as host,
+            running(tuned(settings, neither.url, host.url), buffer),
+        ):
+            await host.give(*frames(0, 20))
+            await until(lambda: len(held(buffer)) == 20)
+            assert neither.paths == [V2_PATH, V1_PATH]
 
     asyncio.run(scenario())
 
