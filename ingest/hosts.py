@@ -62,7 +62,8 @@ class Hosts:
         self.trial = Trial()
         self.distrust: Distrust | None = None
         self.network = Network()
-        self.usual = UsualRate(settings.host_slow_share, frozenset(self.urls))
+        rate_path = settings.home / "ingest-rate.json"
+        self.usual = UsualRate(settings.host_slow_share, frozenset(self.urls), rate_path)
         # By host: the wire that it was found to speak, and its dictionary.
         self.wires: dict[str, WireName] = {}
         self.dictionaries: dict[str, Dictionary] = {}

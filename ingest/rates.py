@@ -1,6 +1,14 @@
 """How fast events come: whether a stream flows steadily, and whether a host serves less than the network has."""
 
+import json
+import logging
 from collections import deque
+from pathlib import Path
+
+from core.clock import now_us
+from core.files import write_durably
+
+log = logging.getLogger(__name__)
 
 # A stream is steady if a pause as long as a gap is this many times its mean distance between two events.
 STEADY_EVENTS = 30
@@ -8,6 +16,8 @@ STEADY_EVENTS = 30
 WEIGHT = 0.2
 # With fewer events in a window a low rate can be chance.
 JUDGED_EVENTS = 20
+# What was learned so long ago says nothing of the network of today.
+KEPT_US = 7 * 86_400_000_000
 
 
 class Flow:
@@ -41,10 +51,12 @@ class UsualRate:
     """The network's events a second of their own time, learned from what hosts serve; `per_second` is None until then.
 
     A host below `share` of it is slow. Once every host is, the network itself has become slower, and its rate is learned anew.
+    It is kept in the file at `path`: a host that is slow when the ingester starts must not become what is usual.
     """
 
-    def __init__(self, share: float, hosts: frozenset[str]) -> None:
-        self.per_second: float | None = None
+    def __init__(self, share: float, hosts: frozenset[str], path: Path) -> None:
+        self._path = path
+        self.per_second = _kept(path)
         self._share = share
         self._hosts = hosts
         self._no_better: set[str] = set()
@@ -60,7 +72,7 @@ class UsualRate:
             return self.per_second is not None
         if event_seconds >= seconds / 2:
             rate = events / event_seconds
-            self.per_second = rate if self.per_second is None else (1 - WEIGHT) * self.per_second + WEIGHT * rate
+            self._keep(rate if self.per_second is None else (1 - WEIGHT) * self.per_second + WEIGHT * rate)
             self._no_better.clear()
         return False
 
@@ -68,5 +80,27 @@ class UsualRate:
         """`host` is slow too, or cannot be had."""
         self._no_better.add(host)
         if self._no_better >= self._hosts:
-            self.per_second = None
+            if self.per_second is not None:
+                self._keep(None)
             self._no_better.clear()
+
+    def _keep(self, per_second: float | None) -> None:
+        self.per_second = per_second
+        kept = {"per_second": per_second, "at_us": now_us()}
+        try:
+            write_durably(self._path, json.dumps(kept).encode() + b"\n")
+        except OSError as error:
+            log.warning("%s cannot be written (%s): the usual rate is learned anew after a restart", self._path, error)
+
+
+def _kept(path: Path) -> float | None:
+    """The rate that the file at `path` has; None where there is none, or none of the last days."""
+    try:
+        kept = json.loads(path.read_bytes())
+        per_second, at_us = float(kept["per_second"] or 0), int(kept["at_us"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        log.warning("%s cannot be read (%s): the usual rate is learned anew", path, error)
+        return None
+    return per_second if 0 < per_second < float("inf") and abs(now_us() - at_us) <= KEPT_US else None

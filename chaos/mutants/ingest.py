@@ -219,6 +219,14 @@ MUTANTS = (
         (f"{_FAILOVER}test_a_silent_host_is_left",),
     ),
     Mutant(
+        "usual-rate-forgotten",
+        "a restart forgets what is usual: a host that is slow just then is never left",
+        "ingest/rates.py",
+        "        self.per_second = _kept(path)",
+        "        self.per_second: float | None = None",
+        ("tests/ingest/test_rates.py::test_what_was_learned_outlives_a_restart_until_every_host_is_slow",),
+    ),
+    Mutant(
         "high-water-mark-ignored",
         "a buffer past its high-water mark does not stop the reading",
         "ingest/flusher.py",

@@ -9,6 +9,7 @@ import redis as redis_client
 from prometheus_client import CollectorRegistry
 
 from buffer.client import Buffer
+from core.clock import now_us
 from core.metrics import INGEST_METRICS, Metrics
 from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
@@ -207,6 +208,26 @@ def test_a_host_that_serves_less_than_is_usual_is_left(buffer: Buffer, settings:
                 assert buffer.state().cursors[slow.name].time_us <= lacking_us
 
     asyncio.run(scenario())
+
+
+def test_a_host_that_is_slow_from_the_start_is_left_by_what_was_usual_before(
+    buffer: Buffer, settings: Settings
+) -> None:
+    (settings.home / "ingest-rate.json").write_text(json.dumps({"per_second": 100.0, "at_us": now_us()}))
+
+    async def scenario() -> None:
+        async with jetstream_host() as slow, jetstream_host() as host:
+            tuning = chosen(settings, slow, host, host_slow_seconds=0.5, host_slow_share=0.5)
+            async with running(tuning, buffer) as run:
+                number = 0
+                while not faults(run, "slow"):
+                    await slow.give(*frames(number, 1))
+                    await host.give(*frames(number, 10))
+                    number += 10
+                    await asyncio.sleep(0.1)
+                await until(lambda: rkeys(buffer) == expected(0, number))
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 def test_a_gap_is_found_on_hosts_with_clocks_apart_by_more_than_a_gap(buffer: Buffer, settings: Settings) -> None:
