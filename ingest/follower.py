@@ -262,7 +262,7 @@ class Follower:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             self._count(session)
-            self._hosts.trust(url, session.last_us)
+            self._hosts.trust(url, session.asked_us, session.last_us)
             now = time.monotonic()
             if session.waiting_since is not None and now - session.waiting_since >= settings.host_silent_seconds:
                 raise HostError(

@@ -49,6 +49,14 @@ def faults(run: Run, reason: str) -> float:
     return run.metric("bluelake_ingest_host_faults_total", reason=reason)
 
 
+def resumed(settings: Settings, buffer: Buffer) -> Hosts:
+    """What is known of the hosts `one` and `two` when the ingester has resumed."""
+    tuning = tuned(settings, "ws://one/subscribe", "ws://two/subscribe", failover_rewind_seconds=FAILOVER_SECONDS)
+    flusher = Flusher(tuning, buffer, Metrics(INGEST_METRICS, CollectorRegistry()), asyncio.Event())
+    flusher.resume()
+    return Hosts(tuning, flusher)
+
+
 @pytest.mark.parametrize("wire", ["v1", "v2"])
 def test_another_host_takes_over_by_time_and_each_keeps_its_own_cursor(
     buffer: Buffer, settings: Settings, wire: str
@@ -150,10 +158,7 @@ def test_a_host_is_asked_as_if_it_had_caught_up(
     if lag_seconds is not None:
         cursors["two"] = Cursor(START_US - 3600 * SECOND_US, None, lag_seconds * SECOND_US)
     write_watermark(settings.watermark_path, Watermark(5, 5, cursors))
-    tuning = tuned(settings, "ws://one/subscribe", "ws://two/subscribe", failover_rewind_seconds=FAILOVER_SECONDS)
-    flusher = Flusher(tuning, buffer, Metrics(INGEST_METRICS, CollectorRegistry()), asyncio.Event())
-    hosts = Hosts(tuning, flusher)
-    flusher.resume()
+    hosts = resumed(settings, buffer)
     assert hosts.position("ws://two/subscribe") == Cursor(START_US + (from_seconds - FAILOVER_SECONDS) * SECOND_US)
 
 
@@ -254,12 +259,29 @@ def test_a_span_that_is_distrusted_does_not_hide_that_redis_stands_further_back(
 ) -> None:
     hour_us = 3600 * SECOND_US
     write_watermark(settings.watermark_path, Watermark(5, 5, {"one": Cursor(START_US - hour_us)}))
-    tuning = tuned(settings, "ws://one/subscribe", "ws://two/subscribe", failover_rewind_seconds=FAILOVER_SECONDS)
-    flusher = Flusher(tuning, buffer, Metrics(INGEST_METRICS, CollectorRegistry()), asyncio.Event())
-    hosts = Hosts(tuning, flusher)
-    flusher.resume()
+    hosts = resumed(settings, buffer)
     hosts.distrust = Distrust("ws://one/subscribe", START_US - 240 * SECOND_US, START_US)
     assert hosts.position("ws://two/subscribe") == Cursor(START_US - hour_us - FAILOVER_SECONDS * SECOND_US)
+
+
+@pytest.mark.parametrize(
+    ("asked_seconds", "last_seconds", "is_had"),
+    # The other host's clock is 5 s ahead, and what was asked for may be what comes REWIND_SECONDS later.
+    [(-240 + 5 - 2, 5, True), (-240 + 5 - 2, 4, False), (-240 + 5, 5, False), (-20, 60, False)],
+)
+def test_what_is_distrusted_was_had_from_a_connection_that_began_before_it_and_ended_behind_it(
+    settings: Settings, buffer: Buffer, asked_seconds: int, last_seconds: int, is_had: bool
+) -> None:
+    cursors = {"two": Cursor(START_US, None, 5 * SECOND_US)}
+    write_watermark(settings.watermark_path, Watermark(5, 5, cursors))
+    hosts = resumed(settings, buffer)
+    distrust = Distrust("ws://one/subscribe", START_US - 240 * SECOND_US, START_US)
+    asked_us, last_us = START_US + asked_seconds * SECOND_US, START_US + last_seconds * SECOND_US
+    hosts.distrust = distrust
+    hosts.trust("ws://one/subscribe", asked_us, last_us)
+    assert hosts.distrust is distrust
+    hosts.trust("ws://two/subscribe", asked_us, last_us)
+    assert hosts.distrust is (None if is_had else distrust)
 
 
 def test_hosts_that_are_away_at_first_do_not_move_the_start(buffer: Buffer, settings: Settings) -> None:
