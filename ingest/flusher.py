@@ -129,23 +129,26 @@ class Flusher:
         """The time now, microseconds since 1970; it goes on when the machine's clock is set back."""
         return max(now_us(), _STARTED_US + int((time.monotonic() - _STARTED_MONOTONIC) * 1e6))
 
-    async def flush(self, pending: Pending, host: str, asked_us: int) -> None:
+    async def flush(self, pending: Pending, host: str, repeats_from_us: int | None) -> bool:
         """Write `pending`, waiting as long as there is no room or no Redis.
 
-        `asked_us`: where the connection to `host` began. What it repeats of what was flushed before does not move the cursor
-        back, or a host that ends every connection early would be asked for more each time.
+        `repeats_from_us`: where the connection to `host` began, as long as it may repeat what was flushed before. That does not
+        move the cursor back, or a host that ends every connection early would be asked for more each time. None once it has
+        come past that: if its times step back then, so does its clock. Returns whether the cursor has moved.
 
         Raises FlushConflictError if Redis has moved on, BufferUnavailableError if it stays away while stopping.
         """
         async with self._lock:
-            cursors = dict(self.cursors)
+            cursors, has_moved = dict(self.cursors), False
             if (cursor := pending.cursor()) is not None:
                 lag_us = self.clocks.lag_us(host) if self.clocks.knows(host) else None
                 cursor = replace(cursor, lag_us=lag_us)
                 # Nothing has been followed beyond now, whatever the host's clock says.
                 ahead_us = max(0, cursor.time_us - self.clock_us())
                 moved = Cursor(cursor.time_us - ahead_us, cursor.seq, None if lag_us is None else lag_us - ahead_us)
-                if host not in cursors or not asked_us <= moved.time_us < cursors[host].time_us:
+                from_us, to_us = repeats_from_us, cursors.get(host, Cursor(0)).time_us
+                has_moved = from_us is None or not from_us <= moved.time_us < to_us
+                if has_moved:
                     cursors[host] = moved
             delay = FIRST_RETRY_SECONDS
             while True:
@@ -163,6 +166,7 @@ class Flusher:
             self._flushed(pending, cursors)
             if cursor is not None:
                 self._reached[host] = max(self._reached.get(host, cursor), cursor, key=_made_us)
+            return has_moved
 
     async def take_back(self, host: str, time_us: int) -> None:
         """`host` may have left events out from `time_us` on: it counts up to there only, in Redis with the next flush."""

@@ -69,6 +69,7 @@ class Session:
         self._inflater = inflater
         self._pending = Pending()
         self._flush_task: asyncio.Task[None] | None = None
+        self._may_repeat = True
         self._largest_frame = settings.max_frame_mb * 1_000_000
         self._unplaced: Iterator[bytes] = iter(())
         self._continuity = continuity
@@ -262,7 +263,12 @@ class Session:
         self._note_skipped()
         pending, self._pending = self._pending, Pending(self._pending)
         self._flusher.clocks.note(self._host, *pending.busiest())
-        self._flush_task = asyncio.create_task(self._flusher.flush(pending, self._host, self.asked_us))
+        self._flush_task = asyncio.create_task(self._flush(pending))
+
+    async def _flush(self, pending: Pending) -> None:
+        repeats_from_us = self.asked_us if self._may_repeat else None
+        if await self._flusher.flush(pending, self._host, repeats_from_us):
+            self._may_repeat = False
 
     def _note_skipped(self) -> None:
         """Note the gap once the stream has gone on. Nothing is placed then: the host leaves out other large frames too."""

@@ -149,6 +149,28 @@ def test_a_host_whose_clock_was_set_back_meanwhile_is_asked_by_its_new_one(buffe
     asyncio.run(scenario())
 
 
+def test_a_clock_that_is_set_back_while_the_host_is_read_takes_its_cursor_along(
+    buffer: Buffer, settings: Settings
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            host.clock_us = 30 * SECOND_US
+            async with running(tuned(settings, host.url), buffer):
+                await host.give(*frames(0, 1000))
+                await until(lambda: rkeys(buffer) == expected(0, 1000))
+                host.clock_us = 0
+                await host.give(*frames(1000, 1000))
+                await until(lambda: rkeys(buffer) == expected(0, 2000))
+                host.refusal = (503, "", {})
+                await host.drop()
+                await host.give(*frames(2000, 500))
+                host.refusal = None
+                await until(lambda: rkeys(buffer) == expected(0, 2500))
+            assert host.cursors[-1] == START_US + 1995 * 10_000 - MARGIN_US
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(("lag_seconds", "from_seconds"), [(None, -20), (600, -20), (-5, -25)])
 def test_a_host_is_asked_as_if_it_had_caught_up(
     buffer: Buffer, settings: Settings, lag_seconds: int | None, from_seconds: int
