@@ -185,7 +185,8 @@ def refresh_views() -> None:
     set_up_logging("views", settings.log_level)
     with progress_bar("views", "intervals") as progress:
         result = refresh(settings, now=datetime.now(UTC), progress=lambda done, total, view: progress(done, total))
-    say(f"Published {len(result.views)} views as version {result.version} in {result.seconds:.1f} s.")
+    left = f"; {result.waiting} stale days wait for the next refresh" if result.waiting else ""
+    say(f"Published {len(result.views)} views as version {result.version} in {result.seconds:.1f} s{left}.")
 
 
 @views_app.command(name="list")

@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     heavy_max_minutes: float = Field(
         15,
         ge=0,
-        description="Minutes after which a seal, or the purge of a maintenance, leaves the rest to the next run.",
+        description="Minutes after which a seal, the purge of a maintenance, or a refresh leaves the rest to the next run.",
     )
     purge_days: float = Field(
         30, gt=5, description="Days within which a deleted record has left the files; the last five are a reserve."

@@ -21,7 +21,8 @@ Takes everything that the ingester has put into Redis and commits it to the lake
 * **ask_for_views** is skipped once the published views have rows; until then it triggers `refresh_views` at once, so that a
   new installation has something to show before its first night.
 
-One run at a time; `drain` shares the pool `heavy` (one slot) with the other heavy tasks. The schedule is `DRAIN_SCHEDULE`.
+One run at a time; `drain` shares the pool `heavy` (one slot) with the other heavy tasks and goes before all that wait with it.
+The schedule is `DRAIN_SCHEDULE`.
 """
 
 
@@ -35,7 +36,8 @@ def drain_buffer() -> None:
         print(f"{waiting} flushes are waiting")
         return int(waiting)
 
-    @task(pool=HEAVY_POOL, outlets=[LAKE], doc_md="Commits what is in the buffer to the lake.")
+    # Redis fills up while a drain waits; the others lose nothing by it.
+    @task(pool=HEAVY_POOL, priority_weight=10, outlets=[LAKE], doc_md="Commits what is in the buffer to the lake.")
     def drain() -> list[dict[str, Any]]:
         from lake.drain import drain as run
 

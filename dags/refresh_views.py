@@ -16,7 +16,8 @@ Builds the SQLMesh models over the lake's current rows and publishes the result 
 Readers switch to it between two requests; a build that fails an audit is not published.
 
 Runs daily at `REFRESH_SCHEDULE` (UTC), and once when the first data has come. Each run also computes the day that is still
-going on, and computes the last days again, so that late events and deletions show.
+going on, and computes the last days again, so that late events and deletions show. Of older days that have become stale it
+computes as many as `HEAVY_MAX_MINUTES` allow; the rest waits for the next run. Killed, the next run goes on from there.
 """
 
 
@@ -35,7 +36,7 @@ def refresh_views() -> None:
         from transforms.refresh import refresh as run
 
         result = run(load_settings(), now=datetime.now(UTC))
-        return {"version": result.version, "seconds": round(result.seconds, 2)}
+        return {"version": result.version, "seconds": round(result.seconds, 2), "days_waiting": result.waiting}
 
     refresh()
 

@@ -7,10 +7,11 @@ seal changes no day. With it every day of a view is stale that reads it, its own
 those are, by the models themselves. Deletes and edits reach months back, so that days older than VIEWS_WITHDRAWN_DAYS
 are computed again only where they show what was withdrawn or edited; the rest of them follows when the maintenance takes
 the deleted rows out of the files, which makes them fewer.
-What the lake held at the last refresh is kept in SQLMesh's own DuckDB, so that the two are never out of step.
+What the lake held at the last refresh, and which stale days wait, is kept in SQLMesh's own DuckDB, so that the two are never
+out of step.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -83,7 +84,7 @@ def first_day(seen: Seen) -> date:
 
 
 def recall(adapter: EngineAdapter) -> Seen | None:
-    """What the last refresh that succeeded found; None where there was none."""
+    """What the last refresh that noted its stale days found; None where there was none."""
     _create_tables(adapter)
     found = adapter.fetchall("SELECT through FROM refreshes.last")
     if not found:
@@ -93,8 +94,8 @@ def recall(adapter: EngineAdapter) -> Seen | None:
     return Seen(found[0][0], {(day, table): count for day, table, count in rows}, versions)
 
 
-def remember(adapter: EngineAdapter, seen: Seen) -> None:
-    """Keep what this refresh found for the next one."""
+def remember(adapter: EngineAdapter, seen: Seen, stale: Iterable[ViewDay]) -> None:
+    """Keep what this refresh found for the next one, and durably which days are stale; those that wait go on waiting."""
     cursor = adapter.cursor
     cursor.execute("BEGIN")
     cursor.execute("DELETE FROM refreshes.last")
@@ -106,7 +107,28 @@ def remember(adapter: EngineAdapter, seen: Seen) -> None:
         cursor.executemany("INSERT INTO refreshes.rows_by_day VALUES (?, ?, ?)", values)
     if seen.versions:
         cursor.executemany("INSERT INTO refreshes.versions VALUES (?, ?)", list(map(list, seen.versions.items())))
+    for view, day in stale:
+        cursor.execute("INSERT OR IGNORE INTO refreshes.stale VALUES (?, ?, ?)", [view, day, seen.through])
     cursor.execute("COMMIT")
+
+
+def waiting(adapter: EngineAdapter, views: Collection[str]) -> dict[date, list[str]]:
+    """The days of `views` that are stale, each with those views.
+
+    What has waited longest comes first, so that nothing waits for ever; of that the newest day.
+    """
+    adapter.cursor.execute(
+        "SELECT day, list(view ORDER BY view) FROM refreshes.stale WHERE list_contains(?, view) "
+        "GROUP BY day ORDER BY min(since), day DESC",
+        [list(views)],
+    )
+    return dict(adapter.cursor.fetchall())
+
+
+def strike(adapter: EngineAdapter, days: Iterable[ViewDay]) -> None:
+    """These days have been computed: they wait no longer."""
+    for view, day in days:
+        adapter.cursor.execute("DELETE FROM refreshes.stale WHERE view = ? AND day = ?", [view, day])
 
 
 def changed(before: Seen, after: Seen, tables: Iterable[str] = SOURCES) -> set[TableDay]:
@@ -170,3 +192,6 @@ def _create_tables(adapter: EngineAdapter) -> None:
     adapter.execute("CREATE TABLE IF NOT EXISTS refreshes.last (through TIMESTAMPTZ)")
     adapter.execute("CREATE TABLE IF NOT EXISTS refreshes.rows_by_day (day DATE, source VARCHAR, row_count BIGINT)")
     adapter.execute("CREATE TABLE IF NOT EXISTS refreshes.versions (source VARCHAR, version BIGINT)")
+    adapter.execute(
+        "CREATE TABLE IF NOT EXISTS refreshes.stale (view VARCHAR, day DATE, since TIMESTAMPTZ, PRIMARY KEY (view, day))"
+    )

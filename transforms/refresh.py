@@ -1,18 +1,19 @@
 """One refresh of the cached views: compute what is missing or stale, audit it, publish a copy.
 
-A refresh may be repeated and may be killed at any time: what is published changes in one step, at the end, and SQLMesh
-records an interval only after its audits passed. Two refreshes at once exclude each other by a lock file.
+A refresh may be repeated and may be killed at any time: what is published changes in one step, at the end, SQLMesh records
+an interval only after its audits passed, and the days that have to be computed again are on a list from which each is struck
+when it is done. Two refreshes at once exclude each other by a lock file. Drains wait for a refresh; it therefore leaves the
+rest of that list to the next one after HEAVY_MAX_MINUTES.
 """
 
 import fcntl
 import logging
 import os
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -33,18 +34,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RefreshResult:
-    """What a refresh did. `version`: of what it published. `intervals`: how many days of how many models it computed."""
+    """What a refresh did. `version`: of what it published. `intervals`: how many days of how many models it computed.
+    `waiting`: how many days it left to the next one for lack of time."""
 
     version: str
     views: tuple[ViewInfo, ...]
     seconds: float
     intervals: int
+    waiting: int
 
 
 def refresh(
     settings: Settings, *, now: datetime, progress: Progress | None = None, project: Path = PROJECT
 ) -> RefreshResult:
-    """Build the views of all that the lake holds from before `now`, and publish them.
+    """Build the views of all that the lake holds from before `now`, as far as HEAVY_MAX_MINUTES go, and publish them.
+
+    Missing days, today and LOOKBACK_DAYS before it are computed in any case, and one day that has to be computed again.
 
     `now` is an aware datetime; its day is computed as far as it has passed. `progress`: called after each interval with
     how many are done, how many there are, and the view's name.
@@ -52,6 +57,7 @@ def refresh(
     Raises AuditFailedError, BuildError or RefreshRunningError, each leaving what is published as it was; LakeError.
     """
     began = time.monotonic()
+    end = began + settings.heavy_max_minutes * 60
     now = now.astimezone(UTC)
     settings.views_dir.mkdir(parents=True, exist_ok=True)
     console = RefreshConsole(progress)
@@ -59,35 +65,41 @@ def refresh(
         store = Store(settings.lake_dir)
         built = settings.views_dir / "next.duckdb"
         try:
-            views = _build(settings, store, now, console, project, built)
+            views, waiting = _build(settings, store, now, console, project, built, end)
         except (SQLMeshError, duckdb.Error) as error:
             raise console.error(error) from error
         version = publish(settings, built, views).version
     seconds = time.monotonic() - began
-    log.info("views %s: %d intervals in %.1f s", version, console.done, seconds)
-    return RefreshResult(version, tuple(views), seconds, console.done)
+    log.info("views %s: %d intervals in %.1f s, %d stale days wait", version, console.done, seconds, waiting)
+    return RefreshResult(version, tuple(views), seconds, console.done, waiting)
 
 
 def _build(
-    settings: Settings, store: Store, now: datetime, console: RefreshConsole, project: Path, built: Path
-) -> list[ViewInfo]:
+    settings: Settings, store: Store, now: datetime, console: RefreshConsole, project: Path, built: Path, end: float
+) -> tuple[list[ViewInfo], int]:
+    """Build up to the monotonic time `end`; the views, and how many stale days are left."""
     # Looked at before anything is computed: what is committed meanwhile then counts as new the next time.
     seen = changes.look(store, now)
     with (
         source.reading(store, settings),
         open_project(settings, console, start=changes.first_day(seen), project=project) as context,
     ):
-        before = changes.recall(context.engine_adapter)
+        adapter = context.engine_adapter
+        before = changes.recall(adapter)
+        if before is None:
+            # Before anything is computed: should this be killed, what it computed is compared with what it saw.
+            changes.remember(adapter, seen, ())
+            before = seen
         _compute_missing(context, now)
-        if before is not None:
-            seen = changes.since(store, before, seen)
-            reads = {view_name(model): tables_read(model) for model in view_models(context)}
-            stale = changes.stale(context.engine_adapter, store, settings, before, seen, reads)
-            _compute_again(context, now, stale - console.computed)
+        seen = changes.since(store, before, seen)
+        reads = {view_name(model): tables_read(model) for model in view_models(context)}
+        stale = changes.stale(adapter, store, settings, before, seen, reads)
+        changes.remember(adapter, seen, stale)
+        changes.strike(adapter, console.computed)
+        waiting = _compute_again(context, now, end)
         context.run_janitor(ignore_ttl=False)
         views = copy_views(context, built)
-        changes.remember(context.engine_adapter, seen)
-    return views
+    return views, waiting
 
 
 def _compute_missing(context: Context, now: datetime) -> None:
@@ -97,16 +109,16 @@ def _compute_missing(context: Context, now: datetime) -> None:
     )
 
 
-def _compute_again(context: Context, now: datetime, stale: Iterable[changes.ViewDay]) -> None:
-    """Compute days of views again."""
-    views: dict[date, list[str]] = defaultdict(list)
-    for view, day in sorted(stale):
-        views[day].append(view)
-    for day in sorted(views, reverse=True):
-        log.info("%s changed in the lake: computed again for %s", day, ", ".join(views[day]))
+def _compute_again(context: Context, now: datetime, end: float) -> int:
+    """Compute stale days again, one at least, up to the monotonic time `end`. Returns how many are left."""
+    days = changes.waiting(context.engine_adapter, [view_name(model) for model in view_models(context)])
+    for number, (day, views) in enumerate(days.items()):
+        if number and time.monotonic() >= end:
+            return len(days) - number
+        log.info("%s changed in the lake: computed again for %s", day, ", ".join(views))
         context.plan(
             "prod",
-            restate_models=[f"{SCHEMA}.{view}" for view in views[day]],
+            restate_models=[f"{SCHEMA}.{view}" for view in views],
             start=day.isoformat(),
             end=day.isoformat(),
             execution_time=now,
@@ -114,6 +126,8 @@ def _compute_again(context: Context, now: datetime, stale: Iterable[changes.View
             no_prompts=True,
             skip_tests=True,
         )
+        changes.strike(context.engine_adapter, [(view, day) for view in views])
+    return 0
 
 
 @contextmanager

@@ -202,4 +202,28 @@ MUTANTS = (
         "WHERE u.operation = 'delete' AND",
         (f"{_REFRESH}test_an_edit_shows_however_old_the_post",),
     ),
+    Mutant(
+        "killed-refresh-begins-anew",
+        "days that a refresh has computed again stay on its list, and a killed one has got nowhere",
+        "transforms/refresh.py",
+        "        changes.strike(context.engine_adapter, [(view, day) for view in views])\n",
+        "",
+        (f"{_REFRESH}test_a_killed_refresh_keeps_what_it_computed",),
+    ),
+    Mutant(
+        "stale-days-starve",
+        "of the days that wait the newest is always first: where they are many, the others wait for ever",
+        "transforms/changes.py",
+        "ORDER BY min(since), day DESC",
+        "ORDER BY day DESC",
+        (f"{_REFRESH}test_a_refresh_without_time_publishes_and_the_next_one_goes_on",),
+    ),
+    Mutant(
+        "refresh-without-limit",
+        "a refresh goes on for as long as there are stale days, and the drains wait",
+        "transforms/refresh.py",
+        "if number and time.monotonic() >= end:",
+        "if number and end < 0:",
+        (f"{_REFRESH}test_a_refresh_without_time_publishes_and_the_next_one_goes_on",),
+    ),
 )

@@ -29,7 +29,8 @@ for dag in bag.dags.values():
     found[dag.dag_id] = {
         "doc": bool(dag.doc_md), "max_active_runs": dag.max_active_runs, "catchup": dag.catchup,
         "tasks": {task.task_id: {
-            "pool": task.pool, "retries": task.retries, "backoff": bool(task.retry_exponential_backoff),
+            "pool": task.pool, "priority": task.priority_weight,
+            "retries": task.retries, "backoff": bool(task.retry_exponential_backoff),
             "outlets": [outlet.uri for outlet in task.outlets], "inlets": [inlet.uri for inlet in task.inlets],
             "doc": bool(task.doc_md), "upstream": sorted(task.upstream_task_ids),
         } for task in dag.tasks},
@@ -83,6 +84,12 @@ def test_heavy_tasks_share_the_pool_of_one_slot(parsed: dict[str, Any]) -> None:
     pools = {name: task["pool"] for dag in parsed["dags"].values() for name, task in dag["tasks"].items()}
     assert {pools[task] for task in ("drain", "seal", "maintain", "refresh")} == {POOL}
     assert pools["buffer_answers"] != POOL
+
+
+def test_a_drain_goes_before_what_waits_with_it(parsed: dict[str, Any]) -> None:
+    heavy = {name: task["priority"] for dag in parsed["dags"].values() for name, task in dag["tasks"].items()}
+    # Airflow adds the weight of what comes after a task.
+    assert heavy["drain"] > max(heavy[name] for name in ("seal", "maintain", "refresh"))
 
 
 def test_assets_lie_between_them(parsed: dict[str, Any]) -> None:

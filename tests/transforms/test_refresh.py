@@ -1,5 +1,8 @@
 """A refresh over real Delta tables: what it computes, what it computes again, and what it publishes."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,6 +12,7 @@ import pytest
 
 from core.settings import Settings
 from lake.views import current, read
+from tests.conftest import ROOT, clean_environment
 from tests.transforms.lakes import LIKE, SmallLake, at, published_file, rows
 from transforms.errors import RefreshRunningError
 from transforms.refresh import RefreshResult, refresh
@@ -282,6 +286,76 @@ def test_an_edit_shows_however_old_the_post(lake_settings: Settings, liked_for_d
     assert rows(limited, LIKED) == [(1, "ann", "edited"), (3, "ann", "edited"), (8, "ann", "edited"), (9, "ann", None)]
     liked_for_days.post("eve", "e1", at(12, 2))
     assert refresh(limited, now=at(12, 3)).intervals == 4 * 3
+
+
+LIKES = "SELECT day(day), likes FROM most_liked_posts_daily ORDER BY 1"
+
+
+@pytest.fixture
+def late_likes(lake_settings: Settings) -> SmallLake:
+    """A post that had a like on each of three days at a refresh on day 9, and then got a second one of each day."""
+    lake = SmallLake(lake_settings)
+    lake.post("ann", "a1", at(1, 9))
+    for day in (1, 2, 3):
+        lake.like("cat", f"l{day}", at(day, 10), "ann", "a1")
+    refresh(lake_settings, now=at(9, 0))
+    for day in (1, 2, 3):
+        lake.like("dan", f"l{day}", at(day, 10), "ann", "a1")
+    return lake
+
+
+def test_a_refresh_without_time_publishes_and_the_next_one_goes_on(
+    lake_settings: Settings, late_likes: SmallLake
+) -> None:
+    hurried = lake_settings.model_copy(update={"heavy_max_minutes": 0.0})
+    # Days 7 to 9 of all views; a like concerns two views on its day. The newest day goes first.
+    first = refresh(hurried, now=at(9, 1))
+    assert (first.intervals, first.waiting) == (4 * 3 + 2, 2)
+    assert rows(lake_settings, LIKES) == [(1, 1), (2, 1), (3, 2)]
+    # What has waited goes before what is new.
+    late_likes.like("eve", "l3", at(3, 10), "ann", "a1")
+    second = refresh(hurried, now=at(9, 2))
+    assert (second.intervals, second.waiting) == (4 * 3 + 2, 2)
+    assert rows(lake_settings, LIKES) == [(1, 1), (2, 2), (3, 2)]
+    third = refresh(lake_settings, now=at(9, 3))
+    assert (third.intervals, third.waiting) == (4 * 3 + 2 * 2, 0)
+    assert rows(lake_settings, LIKES) == [(1, 2), (2, 2), (3, 3)]
+
+
+_KILLED = """
+import os, signal, sys
+from datetime import datetime
+import transforms
+from core.settings import Settings
+from transforms.refresh import refresh
+
+def die(done, total, view):
+    if done == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+refresh(Settings(bluelake_home=sys.argv[1]), now=datetime.fromisoformat(sys.argv[2]), progress=die)
+"""
+
+
+def test_a_killed_refresh_keeps_what_it_computed(lake_settings: Settings, late_likes: SmallLake) -> None:
+    # Within day 2: days 7 to 9 and day 3 are done by then.
+    arguments = [str(lake_settings.bluelake_home), at(9, 1).isoformat(), str(4 * 3 + 2 + 1)]
+    killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], env=clean_environment(), cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert rows(lake_settings, LIKES) == [(1, 1), (2, 1), (3, 1)]
+    assert refresh(lake_settings, now=at(9, 2)).intervals == 4 * 3 + 2 * 2
+    assert rows(lake_settings, LIKES) == [(1, 2), (2, 2), (3, 2)]
+
+
+def test_a_first_refresh_that_was_killed_forgets_nothing(lake_settings: Settings) -> None:
+    lake = SmallLake(lake_settings)
+    lake.post("ann", "a1", at(1, 9))
+    arguments = [str(lake_settings.bluelake_home), at(6, 0).isoformat(), "19"]
+    killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], env=clean_environment(), cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    lake.post("ann", "late", at(1, 9))
+    refresh(lake_settings, now=at(6, 1))
+    assert posts_of(lake_settings, 1) == 2
 
 
 def test_withdrawals_behind_the_limit_wait_for_the_files(lake_settings: Settings, lake: SmallLake) -> None:
