@@ -43,27 +43,37 @@ def leave(tmp: Path) -> None:
 def remove_abandoned(tmp: Path, before: datetime) -> int:
     """Remove the folders of processes that have ended, and whatever else in `tmp` is older than `before`.
 
-    Returns how many. Raises OSError.
+    Returns how many. What cannot be removed, as another user's, stays, and a warning says so.
     """
     removed = 0
     for path in sorted(tmp.glob("*")):
         try:
-            with (path / _LOCK).open("r+") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path)
-        except BlockingIOError:
-            continue
-        except (FileNotFoundError, NotADirectoryError):
-            # Not such a folder, or one that is being made or removed at this moment.
-            if not _is_older(path, before):
+            if not _remove_abandoned(path, before):
                 continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s: cannot be tidied: %s", path, error)
+            continue
         log.info("%s: left by a process that was killed, removed", path)
         removed += 1
     return removed
+
+
+def _remove_abandoned(path: Path, before: datetime) -> bool:
+    try:
+        with (path / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path)
+    except BlockingIOError:
+        return False
+    except (FileNotFoundError, NotADirectoryError):
+        # Not such a folder, or one that is being made or removed at this moment.
+        if not _is_older(path, before):
+            return False
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return True
 
 
 def _make(tmp: Path) -> tuple[Path, int]:

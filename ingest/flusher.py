@@ -19,6 +19,7 @@ from core.settings import Settings
 from core.status import report
 from core.watermark import Cursor, read_watermark
 from ingest.clocks import Clocks
+from ingest.jetstream import without_credentials
 from ingest.pending import Pending
 from ingest.start import first_start_us
 
@@ -81,7 +82,8 @@ class Flusher:
         self.number = max(state.flush, watermark.offered, self._buffer.last_number()) + 1
         self._unsure = False
         source = "redis" if state.flush and state.flush >= watermark.committed else "lake"
-        self.cursors = dict(state.cursors if source == "redis" else watermark.cursors)
+        cursors = state.cursors if source == "redis" else watermark.cursors
+        self.cursors = {without_credentials(host): cursor for host, cursor in sorted(cursors.items(), key=_place)}
         if not self.cursors:
             source = "start"
         self._start_us = first_start_us(self._settings, self._began) if source == "start" else 0
@@ -105,17 +107,12 @@ class Flusher:
     def horizon_us(self, host: str) -> int:
         """Up to when everything is in Redis, or noted as a gap, whoever served it, by the clock of `host`.
 
-        Microseconds since 1970; while there is nothing yet, it is where the first run starts. A host whose clock cannot be
-        compared with that of `host` counts only while there is nothing better: better a hole too many than one too few.
+        Microseconds since 1970; while there is nothing yet, it is where the first run starts. A cursor without a lag counts as
+        it is, as it does for where a host begins.
         """
-        lag_us, is_known = self.clocks.lag_us(host), self.clocks.knows(host)
-        comparable = [
-            cursor
-            for other, cursor in self._reached.items()
-            if other == host or cursor.lag_us is not None or not is_known
-        ]
+        lag_us = self.clocks.lag_us(host)
         return max(
-            (c.time_us if c.lag_us is None else _made_us(c) + lag_us for c in comparable or self._reached.values()),
+            (c.time_us if c.lag_us is None else _made_us(c) + lag_us for c in self._reached.values()),
             default=self._start_us,
         )
 
@@ -229,6 +226,10 @@ class Flusher:
         self._metrics.gauge("bluelake_ingest_flush_number").set(self.continues)
         if (newest := self.newest_cursor_us()) is not None:
             self._metrics.gauge("bluelake_ingest_newest_event_seconds").set(newest / 1e6)
+
+
+def _place(item: tuple[str, Cursor]) -> int:
+    return item[1].time_us
 
 
 def _made_us(cursor: Cursor) -> int:

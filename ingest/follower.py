@@ -39,6 +39,8 @@ NUMBERED_US = 3_000_000
 MANY_OTHERS = 100
 # HTTP statuses of a host that has nothing at a path; any other refusal may pass.
 NO_ENDPOINT = (404, 405, 501)
+# A proxy may refuse what it does not know with any other status; so often in a row, v1 is tried.
+REFUSALS = 5
 # A host is judged by a window only if the reader was held up for less than this share of it.
 BLOCKED_SHARE = 0.1
 
@@ -104,7 +106,7 @@ class Follower:
         """Learn from what `url` did. Returns whether to try it again, in another way."""
         host, hosts = host_name(url), self._hosts
         self._metrics.counter("bluelake_ingest_host_faults_total").labels(error.fault.value).inc()
-        if hosts.is_detecting(url) and (error.status in NO_ENDPOINT or error.fault is HostFault.WRONG_SUBPROTOCOL):
+        if hosts.is_detecting(url) and self._speaks_no_v2(host, error):
             log.info("%s does not speak v2 (%s): trying v1", host, error)
             hosts.wires[host] = "v1"
             return True
@@ -118,6 +120,16 @@ class Follower:
             hosts.rest(url, error.retry_after_seconds)
         if error.fault is HostFault.REFUSED:
             hosts.wires.pop(host, None)
+        return False
+
+    def _speaks_no_v2(self, host: str, error: HostError) -> bool:
+        """Whether a host that was asked for v2 has shown that it has none; one refusal may pass."""
+        refusals = self._hosts.refusals
+        refusals[host] = refusals[host] + 1 if error.fault is HostFault.REFUSED else 0
+        has_none = error.status in NO_ENDPOINT or error.fault is HostFault.WRONG_SUBPROTOCOL
+        if has_none or refusals[host] >= REFUSALS:
+            refusals[host] = 0
+            return True
         return False
 
     def _work_around(self, host: str, fault: HostFault) -> bool:

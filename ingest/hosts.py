@@ -67,6 +67,8 @@ class Hosts:
         # By host: the wire that it was found to speak, and its dictionary.
         self.wires: dict[str, WireName] = {}
         self.dictionaries: dict[str, Dictionary] = {}
+        # By host: how often in a row it has refused to speak v2.
+        self.refusals: Counter[str] = Counter()
         # Hosts that are read without compression; whose dictionary was asked for twice; that no longer have their seq.
         self.plain: set[str] = set()
         self.refetched: set[str] = set()

@@ -41,7 +41,12 @@ class Request:
 
 def host_name(url: str) -> str:
     """The name under which a host's cursor is kept and shown: its address without a name and a password."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    return without_credentials(urlsplit(url).netloc)
+
+
+def without_credentials(address: str) -> str:
+    """A host's address without the name and the password that stood before it."""
+    return address.rpartition("@")[2]
 
 
 def wire_of_path(url: str) -> WireName | None:

@@ -19,7 +19,7 @@ from ingest.continuity import Continuity, Hole
 from ingest.errors import HostError
 from ingest.flusher import Flusher
 from ingest.frames import Notice, Rejected, Wire
-from ingest.pending import Pending, reject_notice
+from ingest.pending import FLUSH_BYTES, Pending, reject_notice
 from ingest.receive import FrameStream
 from ingest.skip import Skip
 
@@ -139,7 +139,7 @@ class Session:
         try:
             with contextlib.suppress(TimeoutError, ConnectionClosed):
                 async with asyncio.timeout(OPENING_SECONDS):
-                    while self._flusher.cursors and len(messages) < OPENING_MESSAGES:
+                    while self._flusher.cursors and self._is_opening(messages):
                         self.waiting_since = time.monotonic()
                         messages += await stream.take()
         finally:
@@ -148,15 +148,21 @@ class Session:
                 self._measure(messages[:OPENING_MESSAGES])
             self._unplaced = iter(messages)
 
+    def _is_opening(self, messages: Sequence[bytes]) -> bool:
+        return len(messages) < OPENING_MESSAGES and sum(map(len, messages)) < FLUSH_BYTES
+
     def _measure(self, messages: Sequence[bytes]) -> None:
-        frames, times = [], []
+        frames, times, size_bytes = [], [], 0
         for message in messages:
+            if size_bytes >= FLUSH_BYTES:
+                break
             try:
                 frame = message if self._inflater is None else self._inflater.inflate(message)
                 routed = self._wire.route(frame) if len(frame) <= self._largest_frame else _TOO_LARGE
             except Exception:
                 # Whoever places it meets it again.
                 break
+            size_bytes += len(frame)
             if isinstance(routed, tuple):
                 frames.append(routed[1])
                 times.append(routed[2])

@@ -65,6 +65,12 @@ def read_state(folder: Path) -> State:
     except (ValueError, TypeError, KeyError) as error:
         log.warning("%s: not the state of a maintenance (%s): every delete is looked at again", folder, error)
         return State()
+    return state
+
+
+def _with_lists(folder: Path, state: State) -> State:
+    """`state`, or an empty one where a list that it names cannot be read. Only for a maintenance: others may come while one
+    replaces the lists."""
     try:
         for name in state.files:
             parquet.read_metadata(folder / name)
@@ -100,7 +106,7 @@ class Doomed:
         self._store = store
         self._connection = connection
         self._gone = GoneAccounts(store, connection, margin_us)
-        self.state = read_state(folder)
+        self.state = _with_lists(folder, read_state(folder))
         folder.mkdir(parents=True, exist_ok=True)
 
     def look(self) -> None:

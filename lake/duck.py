@@ -1,5 +1,6 @@
 """DuckDB connections as the lake uses them: UTC, bounded memory, spill under BLUELAKE_HOME, nothing from outside."""
 
+import logging
 from pathlib import Path
 from secrets import token_hex
 
@@ -11,6 +12,8 @@ from lake.relations import all_rows, current_rows
 from lake.store import Store
 from lake.tables import TABLES
 
+log = logging.getLogger(__name__)
+
 
 def connect(
     settings: Settings, *, memory_mb: int | None = None, threads: int | None = None
@@ -20,13 +23,23 @@ def connect(
         config={
             "memory_limit": f"{memory_mb or settings.duckdb_memory_mb}MB",
             "threads": threads or settings.duckdb_threads,
-            "temp_directory": str(spill_folder(settings)),
+            "temp_directory": _spill(settings),
             "autoinstall_known_extensions": False,
         }
     )
     # After connect: as a start option the name of the zone is not yet known.
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def _spill(settings: Settings) -> str:
+    """Where a connection spills; nowhere, if no folder can be made for it: on a full disk, or a home that may only be read,
+    much can be asked nevertheless."""
+    try:
+        return str(spill_folder(settings))
+    except OSError as error:
+        log.warning("no folder to spill into, so that what does not fit the memory fails: %s", error)
+        return ""
 
 
 def spill_folder(settings: Settings) -> Path:

@@ -75,12 +75,8 @@ def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintain
     hours, rows, waiting = 0, 0, list[DoomedHour]()
     vacuumed = Vacuumed(0, 0)
     failed: list[str] = []
-    try:
-        # First of all: it may be what fills the disk.
-        remove_abandoned(settings.spill_dir, now - timedelta(hours=settings.vacuum_grace_hours))
-    except OSError as error:
-        log.error("%s cannot be tidied: %s", settings.spill_dir, first_line(error))
-        failed.append(f"{settings.spill_dir} cannot be tidied: {first_line(error)}")
+    # First of all: it may be what fills the disk.
+    remove_abandoned(settings.spill_dir, now - timedelta(hours=settings.vacuum_grace_hours))
     try:
         hours, rows, waiting = _purge(settings, store, now, progress)
     except (*HOUR_ERRORS, DeltaError, SealError) as error:

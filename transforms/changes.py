@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 from sqlmesh import EngineAdapter
 
 from core.clock import to_us
@@ -81,6 +82,23 @@ def since(store: Store, before: Seen, after: Seen) -> Seen:
 def first_day(seen: Seen) -> date:
     """The lake's earliest day of events; the current one where it has none that early."""
     return min([seen.through.date(), *(day for day, table in seen.rows if table in SOURCES)])
+
+
+def earliest_known(database: Path) -> date | None:
+    """The earliest day that the refreshes before counted, or that is still stale, in SQLMesh's `database`; None where there is
+    none. A lake may lose its first days, and these then have to be computed once more. Raises duckdb.Error."""
+    if not database.exists():
+        return None
+    with duckdb.connect(str(database)) as connection:
+        try:
+            found = connection.execute(
+                "SELECT min(day) FROM (SELECT day FROM refreshes.rows_by_day WHERE list_contains(?, source) "
+                "UNION ALL SELECT day FROM refreshes.stale)",
+                [list(SOURCES)],
+            ).fetchone()
+        except duckdb.CatalogException:
+            return None
+    return found[0] if found else None
 
 
 def recall(adapter: EngineAdapter) -> Seen | None:

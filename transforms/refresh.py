@@ -27,7 +27,7 @@ from transforms import changes, source
 from transforms.console import Progress, RefreshConsole
 from transforms.copying import copy_views
 from transforms.errors import RefreshRunningError
-from transforms.project import PROJECT, SCHEMA, open_project, tables_read, view_models, view_name
+from transforms.project import PROJECT, SCHEMA, build_path, open_project, tables_read, view_models, view_name
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,10 @@ def _build(
     """Build up to the monotonic time `end`; the views, and how many stale days are left."""
     # Looked at before anything is computed: what is committed meanwhile then counts as new the next time.
     seen = changes.look(store, now)
+    start = min(filter(None, (changes.first_day(seen), changes.earliest_known(build_path(settings)))))
     with (
         source.reading(store, settings),
-        open_project(settings, console, start=changes.first_day(seen), project=project) as context,
+        open_project(settings, console, start=start, project=project) as context,
     ):
         adapter = context.engine_adapter
         before = changes.recall(adapter)

@@ -130,6 +130,19 @@ def test_what_is_in_no_folder_of_a_process_goes_when_it_is_old(tmp_path: Path) -
     assert remove_abandoned(tmp_path / "none", NOW) == 0
 
 
+def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a-folder").mkdir()
+    # Opened for writing it is an error, whoever asks; another user's would be one too.
+    (tmp_path / "a-folder" / "lock").mkdir()
+    (tmp_path / "b-file").write_text("x")
+    os.utime(tmp_path / "b-file", (0, 0))
+
+    assert remove_abandoned(tmp_path, NOW) == 1
+
+    assert os.listdir(tmp_path) == ["a-folder"]
+    assert "cannot be tidied" in caplog.text
+
+
 def test_a_folder_that_is_taken_for_abandoned_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ class JetstreamHost:
     `clock_us`: what its clock is ahead by. `first_seq`: the sequence number of its first frame; others follow in steps of 3.
     `floor_us`: it serves nothing older. `withheld`: spans of (base) time that it never serves. `silent`: it sends nothing.
     `heeds_largest`: it leaves out what is larger than was asked for.
-    `refusal`: HTTP status, body and headers in place of a handshake.
+    `refusal`: HTTP status, body and headers in place of a handshake. `no_endpoint`: the status for a wire that it does not speak.
     `credentials`: the Authorization header that it wants, empty for none.
     `spoil`: makes that answer an odd one. `dictionary`: what it compresses with.
     """
@@ -46,6 +46,7 @@ class JetstreamHost:
         self.silent = False
         self.heeds_largest = True
         self.refusal: tuple[int, str, Mapping[str, str]] | None = None
+        self.no_endpoint = 404
         self.spoil: Callable[[Response], None] | None = None
         self.subprotocol: str | None = "xrpc.v1.json"
         self.dictionary: zstandard.ZstdCompressionDict | None = None
@@ -92,7 +93,7 @@ class JetstreamHost:
         spoken = {V1_PATH: "v1", V2_PATH: "v2"}.get(parts.path)
         self.paths.append(parts.path)
         if spoken not in self.wires:
-            return connection.respond(http.HTTPStatus.NOT_FOUND, "no such endpoint\n")
+            return connection.respond(http.HTTPStatus(self.no_endpoint), "no such endpoint\n")
         query = parse_qs(parts.query)
         cursor = int(query["cursor"][0]) if "cursor" in query else None
         self.queries.append(query)

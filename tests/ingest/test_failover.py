@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from typing import cast
 
 import pytest
 import redis as redis_client
@@ -13,8 +14,13 @@ from core.clock import now_us
 from core.metrics import INGEST_METRICS, Metrics
 from core.settings import Settings
 from core.watermark import Cursor, Watermark, write_watermark
+from ingest.compression import Inflater
+from ingest.continuity import Continuity
 from ingest.flusher import Flusher
 from ingest.hosts import Distrust, Hosts
+from ingest.receive import FrameStream
+from ingest.session import Session
+from ingest.wire_v1 import WireV1
 from tests.conftest import RedisServer
 from tests.ingest.jetstream_host import JetstreamHost, jetstream_host
 from tests.ingest.running import REWIND_SECONDS, START_US, Run, frames, held, notices, running, tuned, until
@@ -182,6 +188,53 @@ def test_a_host_is_asked_as_if_it_had_caught_up(
     write_watermark(settings.watermark_path, Watermark(5, 5, cursors))
     hosts = resumed(settings, buffer)
     assert hosts.position("ws://two/subscribe") == Cursor(START_US + (from_seconds - FAILOVER_SECONDS) * SECOND_US)
+
+
+def test_a_cursor_without_a_lag_hides_nothing_and_is_no_gap(buffer: Buffer, settings: Settings) -> None:
+    """As the ingester before wrote them: `two` was followed last, and `one` is asked from there on."""
+    cursors = {"one": Cursor(START_US - 3 * 3600 * SECOND_US), "two": Cursor(START_US)}
+    write_watermark(settings.watermark_path, Watermark(5, 5, cursors))
+    hosts = resumed(settings, buffer)
+    assert hosts.position("ws://one/subscribe") == Cursor(START_US - FAILOVER_SECONDS * SECOND_US)
+    hosts._flusher.clocks.note("one", frames(0, 64), [START_US] * 64)
+    assert hosts._flusher.horizon_us("one") == START_US
+
+
+def test_cursors_lose_the_credentials_that_they_were_kept_with(buffer: Buffer, settings: Settings) -> None:
+    cursors = {"me:secret@one": Cursor(START_US, 7), "me:secret@two": Cursor(START_US), "two": Cursor(START_US + 1)}
+    write_watermark(settings.watermark_path, Watermark(5, 5, cursors))
+    flusher = resumed(settings, buffer)._flusher
+    assert flusher.cursors == {"one": Cursor(START_US, 7), "two": Cursor(START_US + 1)}
+
+
+def test_of_large_first_messages_few_are_looked_at(buffer: Buffer, settings: Settings) -> None:
+    """64 of them, decompressed, could fill the memory at every connection."""
+    write_watermark(settings.watermark_path, Watermark(5, 5, {"one": Cursor(START_US)}))
+    hosts = resumed(settings, buffer)
+    inflated = []
+
+    class Inflates:
+        def inflate(self, message: bytes) -> bytes:
+            inflated.append(message)
+            return frames(0, 1)[0] + b" " * 5_000_000
+
+    class Stream:
+        async def take(self) -> list[bytes]:
+            return [b"small"] * 64
+
+    session = Session(
+        settings,
+        hosts._flusher,
+        hosts._flusher._metrics,
+        "one",
+        WireV1(START_US + SECOND_US),
+        Continuity(60, lambda: START_US),
+        lambda hole: pytest.fail("there is none"),
+        cast(Inflater, Inflates()),
+    )
+    asyncio.run(session._open(cast(FrameStream, Stream())))
+    assert len(inflated) == 2
+    assert hosts._flusher.clocks.knows("one")
 
 
 def test_a_silent_host_is_left(buffer: Buffer, settings: Settings) -> None:

@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 
 from buffer.client import Buffer
 from core.settings import Settings
+from ingest import follower
 from ingest.frames import WANTED_COLLECTIONS
 from tests.ingest.jetstream_host import V1_PATH, V2_PATH, jetstream_host
 from tests.ingest.running import (
@@ -96,6 +97,24 @@ def test_a_refusal_that_passes_does_not_make_a_host_speak_v1(buffer: Buffer, set
                 await host.give(*frames(0, 20))
                 await until(lambda: len(held(buffer)) == 20)
                 assert set(host.paths) == {V2_PATH}
+
+    asyncio.run(scenario())
+
+
+def test_a_host_that_refuses_v2_again_and_again_is_read_on_v1(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a proxy that answers 403 to every path that it does not know."""
+    monkeypatch.setattr(follower, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(follower, "LAST_RETRY_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        async with jetstream_host("v1", path=False) as host:
+            host.no_endpoint = 403
+            async with running(tuned(settings, host.url), buffer):
+                await host.give(*frames(0, 20))
+                await until(lambda: len(held(buffer)) == 20)
+            assert host.paths == [V2_PATH] * 5 + [V1_PATH]
 
     asyncio.run(scenario())
 

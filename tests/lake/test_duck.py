@@ -1,10 +1,14 @@
 """Databases that spill at once keep out of each other's way."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from core.settings import Settings
+from lake import duck
 from lake.duck import connect
 from tests.conftest import ROOT, clean_environment
 
@@ -62,3 +66,15 @@ def test_two_databases_of_one_process_spill_into_different_folders(lake_settings
     with connect(lake_settings) as one, connect(lake_settings) as other:
         folders = [c.execute("SELECT current_setting('temp_directory')").fetchone() for c in (one, other)]
     assert folders[0] != folders[1]
+
+
+def test_without_a_folder_to_spill_into_what_fits_the_memory_is_answered(
+    lake_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(tmp: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp))
+
+    monkeypatch.setattr(duck, "own_folder", full)
+    with connect(lake_settings) as connection:
+        assert connection.execute("SELECT sum(i) FROM range(10) AS r(i)").fetchone() == (45,)
+    assert "No space left on device" in caplog.text

@@ -11,6 +11,8 @@ import duckdb
 import pytest
 
 from core.settings import Settings
+from lake.store import Store
+from lake.tables import TABLES
 from lake.views import current, read
 from tests.conftest import ROOT, clean_environment
 from tests.transforms.lakes import LIKE, SmallLake, at, published_file, rows
@@ -345,6 +347,20 @@ def test_a_killed_refresh_keeps_what_it_computed(lake_settings: Settings, late_l
     assert rows(lake_settings, LIKES) == [(1, 1), (2, 1), (3, 1)]
     assert refresh(lake_settings, now=at(9, 2)).intervals == 4 * 3 + 2 * 2
     assert rows(lake_settings, LIKES) == [(1, 2), (2, 2), (3, 2)]
+
+
+def test_the_first_day_may_vanish(lake_settings: Settings) -> None:
+    lake = SmallLake(lake_settings)
+    for day in (1, 2, 3):
+        lake.post("ann", f"a{day}", at(day, 9))
+    refresh(lake_settings, now=at(9, 0))
+    store = Store(lake_settings.lake_dir)
+    first = [file for file in store.files("posts") if file.hour.startswith("2026-07-01")]
+    store.replace_files(TABLES["posts"], first, [])
+    lake.post("ann", "b2", at(2, 9))
+    for hour in (1, 2):
+        refresh(lake_settings, now=at(9, hour))
+        assert [posts_of(lake_settings, day) for day in (1, 2, 3)] == [0, 2, 1]
 
 
 def test_a_first_refresh_that_was_killed_forgets_nothing(lake_settings: Settings) -> None:
