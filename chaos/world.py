@@ -30,8 +30,8 @@ COMMANDS = {
 # Seconds between the end of one and the start of the next; kinds that are not here come when an action asks for them.
 EVERY = {"drain": 0.4, "seal": 1.5}
 RESTART_SECONDS = 0.3
-# What the simulator takes to make the history, about.
-START_SECONDS = 1.2
+# What the simulator takes to make the history, and the ingester to connect, about.
+START_SECONDS = 3.0
 IDLE_SECONDS = 2.0
 # A cursor this close to the last event has seen it: clocks lie up to four seconds apart.
 NEAR_END_US = 5_000_000
