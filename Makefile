@@ -38,7 +38,8 @@ check: $(READY) ## lint, formatting, types, import rules
 
 test: check ## everything in check, then the tests
 	@$(BIN)/python -m pytest -q -n 2 -m "not integration"
-	@$(BIN)/python -m pytest -q -m integration
+	@$(BIN)/python -m pytest -q -n 2 -m integration tests/chaos
+	@$(BIN)/python -m pytest -q -m integration --ignore=tests/chaos
 
 fmt: $(READY) ## format the code and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
