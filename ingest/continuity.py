@@ -76,8 +76,9 @@ class Continuity:
         if events:
             self._flow.note(events, last_us)
             self.last_us = last_us
-            if not self._flow.is_young:
-                # Whether or not it comes to a hole itself: the next connection may begin with one.
+            if not self._flow.is_young and last_us >= self._horizon():
+                # Whether or not it comes to a hole itself: the next connection may begin with one. What a host serves again
+                # of long ago tells nothing of the network of today.
                 self._network.is_steady = self._flow.is_steady(self.gap_us)
 
     def admit(self, routed: Routed) -> bool:

@@ -37,7 +37,7 @@ class Pending:
         self._last_seqs: list[int] = [] if before is None else before.last_seqs()
         self.frames: defaultdict[str, list[bytes]] = defaultdict(list)
         self.times: defaultdict[str, list[int]] = defaultdict(list)
-        self.seqs: list[int] = []
+        self.seqs: defaultdict[str, list[int]] = defaultdict(list)
         self.large_bytes = 0
         self.moves_cursor = True
 
@@ -47,7 +47,7 @@ class Pending:
         frames.append(frame)
         self.times[queue].append(time_us)
         if seq is not None:
-            self.seqs.append(seq)
+            self.seqs[queue].append(seq)
         if len(frame) > LARGE_BYTES:
             self.large_bytes += len(frame)
             if self.large_bytes >= FLUSH_BYTES:
@@ -66,16 +66,21 @@ class Pending:
 
     def busiest(self) -> tuple[list[bytes], list[int]]:
         """Frames and times of the queue that has the most events; empty without any."""
-        queue = max(self.frames.keys() - OWN_QUEUES, key=lambda queue: len(self.frames[queue]), default=None)
+        queue = self._busiest_queue()
         return ([], []) if queue is None else (self.frames[queue], self.times[queue])
+
+    def _busiest_queue(self) -> str | None:
+        return max(self.frames.keys() - OWN_QUEUES, key=lambda queue: len(self.frames[queue]), default=None)
 
     def last_times(self) -> list[int]:
         """The times of the connection's last frames, oldest first: of the busiest queue, and of what was before it."""
         return [*self._last_times, *self.busiest()[1][-CURSOR_SAMPLE:]][-CURSOR_SAMPLE:]
 
     def last_seqs(self) -> list[int]:
-        """The connection's last sequence numbers, oldest first."""
-        return [*self._last_seqs, *self.seqs[-CURSOR_SAMPLE:]][-CURSOR_SAMPLE:]
+        """The sequence numbers of the same frames: in a thin network the last of all are long after the busiest queue's last."""
+        queue = self._busiest_queue()
+        latest = [] if queue is None or queue not in self.seqs else self.seqs[queue][-CURSOR_SAMPLE:]
+        return [*self._last_seqs, *latest][-CURSOR_SAMPLE:]
 
     def cursor(self) -> Cursor | None:
         """Where to resume once this is flushed: the median of the connection's last times, and of its sequence numbers.

@@ -117,6 +117,18 @@ def test_a_network_that_has_become_steady_is_known_to_the_next_connection() -> N
     assert not admitted(second, 153)
 
 
+@pytest.mark.parametrize(("horizon_seconds", "is_steady"), [(0, False), (2000, True)])
+def test_what_is_served_again_of_long_ago_tells_nothing_of_the_network_of_today(
+    horizon_seconds: int, is_steady: bool
+) -> None:
+    network = Network(is_steady=True)
+    continuity = Continuity(GAP_SECONDS, lambda: horizon_seconds * SECOND_US, network=network)
+    assert continuity.admit(event(100))
+    for seconds in range(100, 1100, 20):
+        continuity.note(1, seconds * SECOND_US)
+    assert network.is_steady is is_steady
+
+
 @pytest.mark.parametrize("is_steady", [True, False])
 def test_a_young_connection_is_judged_by_those_before_it(is_steady: bool) -> None:
     continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US, network=Network(is_steady))

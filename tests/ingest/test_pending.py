@@ -9,6 +9,7 @@ from buffer.chunks import ChunkEncoder, decode_chunk
 from core.reasons import RejectReason
 from core.watermark import Cursor
 from ingest.pending import Pending, reject_notice
+from tests.conftest import NOON_US
 
 
 def test_chunks_hold_every_frame_in_order_and_their_times() -> None:
@@ -87,3 +88,15 @@ def test_the_cursor_has_the_median_of_the_last_sequence_numbers() -> None:
     cursor = pending.cursor()
     assert cursor is not None
     assert cursor.seq == 5
+
+
+def test_in_a_thin_network_the_cursors_time_and_number_are_of_the_same_frame() -> None:
+    pending = Pending()
+    for number in range(20):
+        # Ten likes, one a second, and then one event of each of ten other queues.
+        queue, time_us = (
+            ("likes", NOON_US + number * 1_000_000) if number < 10 else (f"q{number}", NOON_US + 60_000_000)
+        )
+        pending.add(queue, b"{}", time_us, 100 + number)
+    # The likes are those of the seconds 0 to 9, with the numbers 100 to 109: of the last nine the median is the fifth.
+    assert pending.cursor() == Cursor(NOON_US + 5_000_000, 105)
