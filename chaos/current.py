@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chaos.truth import COLLECTIONS, RECORD_TABLES, Event
 
+NEVER_US = 1 << 62
 Record = tuple[str, str, str]
 """Table, did, rkey."""
 
@@ -55,15 +56,15 @@ class History:
         statuses = self.accounts.get((did, "account"))
         return statuses is not None and statuses[-1].columns["active"] is False
 
-    def is_deleted_account(self, did: str) -> bool:
-        """Whether the account is deleted, by its newest status."""
-        statuses = self.accounts.get((did, "account"))
-        return statuses is not None and statuses[-1].columns["status"] == "deleted"
-
-    def last_deleted_us(self, did: str) -> int | None:
-        """When the account last got the status `deleted`: what is older may be gone for good. None: never."""
+    def deletions(self, did: str) -> list[tuple[int, int]]:
+        """When the account was deleted, each time with when it came back by the relay's order, or with a time beyond all."""
         events = self.accounts.get((did, "account"), [])
-        return max((event.time_us for event in events if event.columns["status"] == "deleted"), default=None)
+        found = []
+        for number, event in enumerate(events):
+            if event.columns["status"] == "deleted":
+                back = (later.time_us for later in events[number + 1 :] if later.columns["active"])
+                found.append((event.time_us, next(back, NEVER_US)))
+        return found
 
     def current(self) -> dict[Record, Standing]:
         """Every record that is to be shown."""

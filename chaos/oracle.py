@@ -22,7 +22,7 @@ SHOWN_AT_MOST = 5
 GAP_SLACK_US = 12_000_000
 # So long without an event is a gap as far as anybody can tell: GAP_SECONDS of a run.
 QUIET_US = 2_500_000
-# So much younger than the deletion of its account a record may be that goes with it, while the account stays deleted.
+# So much younger than the deletion of its account a record may be that goes with it, before the account comes back.
 PURGE_MARGIN_US = 900_000_000
 # Folders of authors that have none of their own.
 SHARED_FOLDERS = ("other",)
@@ -179,10 +179,11 @@ class Oracle:
     def _may_be_purged(self, event: Event) -> bool:
         if not self._world.purging or event.table not in RECORD_TABLES:
             return False
-        deleted_us = self._history.last_deleted_us(event.did)
-        margin = self._apart_us + (PURGE_MARGIN_US if self._history.is_deleted_account(event.did) else 0)
-        is_of_deleted = deleted_us is not None and event.time_us <= deleted_us + margin
-        return self._history.has_delete_after(event) or is_of_deleted
+        went_with_account = any(
+            event.time_us <= min(deleted_us + PURGE_MARGIN_US, back_us) + self._apart_us
+            for deleted_us, back_us in self._history.deletions(event.did)
+        )
+        return went_with_account or self._history.has_delete_after(event)
 
     def _is_withheld(self, event: Event) -> bool:
         """Whether none of the hosts served it."""

@@ -177,6 +177,17 @@ def test_what_an_account_wrote_after_it_came_back_is_not_purged() -> None:
     assert ("lost", "posts") in kinds(judge(happened, [*accounts, ("posts", row(POST))], shown[1:], purging=True))
 
 
+def test_what_an_account_wrote_right_after_its_deletion_may_go_until_it_comes_back() -> None:
+    gone, between, back = account(5, "deleted"), record("posts", 6), account(20, None)
+    accounts = [("accounts", row(gone)), ("accounts", row(back))]
+    shown = [("accounts", row(back))]
+    assert kinds(judge([gone, between, back], accounts, shown, purging=True)) == []
+    # By the relay's order it came back before it was deleted, whatever the hosts' clocks say.
+    early = {**back, "created_at": "2026-07-04T12:00:04.000Z"}
+    stored = [("accounts", row(gone)), ("accounts", row(early))]
+    assert kinds(judge([gone, between, early], stored, [("accounts", row(gone))], purging=True)) == []
+
+
 def test_a_record_made_anew_shows_twice_only_if_the_delete_between_was_not_to_be_had() -> None:
     first, again = record("likes", 1, rkey="3kagain", rev=10), record("likes", 9, rkey="3kagain", rev=30)
     reset = delete("", 5, "*", rev=20, kind="sync")
