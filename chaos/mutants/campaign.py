@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.errors import HarnessError
 from chaos.mutants import drain, ingest, lake
 from chaos.mutants.mutant import Mutant
 from chaos.processes import ROOT, bare_environment
@@ -21,17 +23,28 @@ from chaos.processes import ROOT, bare_environment
 MUTANTS: tuple[Mutant, ...] = (*ingest.MUTANTS, *drain.MUTANTS, *lake.MUTANTS)
 CHECK_SECONDS = 600.0
 PAGE = ROOT / "docs" / "mutants.md"
+HARNESS_TRIES = 2
 _BEGIN, _END = "<!-- table: make mutants WRITE=--write -->", "<!-- end of the table -->"
+_HEAD = "| mutant | what it breaks | file | caught by | seconds |\n|---|---|---|---|---|"
+_HARNESS_HEAD = "| mutant | `python -m chaos` with | the oracle |\n|---|---|---|"
+_HARNESS_BEGIN = "<!-- table of the harness: make mutants WRITE=--write -->"
 _LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "data", "__pycache__", ".*_cache", "*.egg-info")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a mutant. `caught_by`: the check that failed with it, empty for none."""
+    """What became of a mutant. `caught_by`: the check that failed with it, empty for none. `seen`: what the oracle said of its
+    run of the harness, empty for nothing."""
 
     mutant: Mutant
     caught_by: str
     seconds: float
+    seen: str = ""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether something that has to find it did not."""
+        return not self.caught_by or bool(self.mutant.harness and not self.seen)
 
 
 def copy_tree(target: Path) -> None:
@@ -40,18 +53,29 @@ def copy_tree(target: Path) -> None:
 
 
 def fails(check: str, tree: Path) -> bool:
-    """Whether `check` fails in `tree`. One that does not end counts as failed."""
+    """Whether `check` fails in `tree`. One that does not end counts as failed.
+
+    Raises HarnessError where it cannot be run: a defect after which nothing can be imported shows nothing.
+    """
     words = check.split()
     command = [sys.executable, "-m"]
     if words[0] == "chaos":
-        command += ["chaos", "--first-seed", words[1], "--actions", words[2], "--keep", str(tree / f"kept-{words[1]}")]
+        command += [
+            "chaos",
+            "--first-seed",
+            words[1],
+            "--actions",
+            words[2],
+            "--keep",
+            tempfile.mkdtemp(prefix="kept-", dir=tree),
+        ]
     else:
         command += ["pytest", "-q", "-x", "-p", "no:xdist", *words]
     environment = {**bare_environment(), "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     with (tree / "check.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=tree, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
-            return process.wait(CHECK_SECONDS) != 0
+            code = process.wait(CHECK_SECONDS)
         except subprocess.TimeoutExpired:
             return True
         finally:
@@ -59,6 +83,30 @@ def fails(check: str, tree: Path) -> bool:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    if code not in (0, 1):
+        end = (tree / "check.log").read_text(errors="replace")[-500:]
+        raise HarnessError(f"{check}: ended with {code}, which says nothing of the mutant: {end}")
+    return code == 1
+
+
+def said_by_oracle(log: str) -> str:
+    """The differences that a run of the harness told, without their rows; `a command failed` where it did not come to that."""
+    told = re.findall(r"^  (\d+ [a-z]+) \(", log, re.MULTILINE)
+    return ", ".join(told) or "a command failed"
+
+
+def see(mutant: Mutant, tree: Path) -> str:
+    """What the oracle says of the mutant's run of the harness, empty for nothing in `HARNESS_TRIES` tries.
+
+    How far a process is when something happens to it depends on the machine.
+    """
+    for number in range(HARNESS_TRIES if mutant.harness else 0):
+        log = tree / "check.log"
+        log.unlink(missing_ok=True)
+        if fails(f"chaos {mutant.harness}", tree):
+            return said_by_oracle(log.read_text(errors="replace"))
+        print(f"{mutant.name}: the harness saw nothing in its run {number + 1}", flush=True)
+    return ""
 
 
 def try_mutant(mutant: Mutant) -> Result:
@@ -69,7 +117,8 @@ def try_mutant(mutant: Mutant) -> Result:
         copy_tree(tree)
         mutant.apply(tree)
         caught_by = next((check for check in mutant.checks if fails(check, tree)), "")
-    return Result(mutant, caught_by, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        return Result(mutant, caught_by, seconds, see(mutant, tree))
 
 
 def control(checks: Sequence[str], jobs: int) -> list[str]:
@@ -89,19 +138,46 @@ def control(checks: Sequence[str], jobs: int) -> list[str]:
 
 def table(results: Sequence[Result]) -> str:
     """The results as a table for the docs."""
-    lines = ["| mutant | what it breaks | file | caught by | seconds |", "|---|---|---|---|---|"]
-    for result in results:
-        mutant = result.mutant
-        caught = f"`{result.caught_by}`" if result.caught_by else "**not caught**"
-        lines.append(f"| {mutant.name} | {mutant.breaks} | `{mutant.file}` | {caught} | {result.seconds:.0f} |")
-    return "\n".join(lines)
+    return "\n".join([_HEAD, *map(row, results)])
+
+
+def row(result: Result) -> str:
+    """What became of one mutant, as a row of the table."""
+    mutant = result.mutant
+    caught = f"`{result.caught_by}`" if result.caught_by else "**not caught**"
+    return f"| {mutant.name} | {mutant.breaks} | `{mutant.file}` | {caught} | {result.seconds:.0f} |"
+
+
+def harness_table(results: Sequence[Result]) -> str:
+    """What the oracle said of those that a run of the harness has to see, as a table for the docs."""
+    return "\n".join([_HARNESS_HEAD, *(harness_row(result) for result in results if result.mutant.harness)])
+
+
+def harness_row(result: Result) -> str:
+    """What the oracle said of one mutant, as a row of the table."""
+    seed, actions = result.mutant.harness.split()
+    return f"| {result.mutant.name} | `--first-seed {seed} --actions {actions}` | {result.seen or '**nothing**'} |"
 
 
 def write_page(results: Sequence[Result]) -> None:
-    """Put the table into the docs."""
-    head, _, rest = PAGE.read_text(encoding="utf-8").partition(_BEGIN)
-    tail = rest.partition(_END)[2]
-    PAGE.write_text(f"{head}{_BEGIN}\n{table(results)}\n{_END}{tail}", encoding="utf-8")
+    """Put the results into the docs; the rows of mutants that were not tried stay as they are."""
+    page = PAGE.read_text(encoding="utf-8")
+    harness = [result for result in results if result.mutant.harness]
+    for begin, head, rows, names in (
+        (_BEGIN, _HEAD, {result.mutant.name: row(result) for result in results}, [m.name for m in MUTANTS]),
+        (
+            _HARNESS_BEGIN,
+            _HARNESS_HEAD,
+            {result.mutant.name: harness_row(result) for result in harness},
+            [m.name for m in MUTANTS if m.harness],
+        ),
+    ):
+        before, _, rest = page.partition(begin)
+        old, _, after = rest.partition(_END)
+        rows = {line.split("|")[1].strip(): line for line in old.splitlines() if line.startswith("| ")} | rows
+        lines = "\n".join([head, *(rows[name] for name in names if name in rows)])
+        page = f"{before}{begin}\n{lines}\n{_END}{after}"
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos.mutants", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1, help="mutants at the same time (default 1)")
     parser.add_argument("--only", nargs="*", help="names of mutants (default: all)")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/mutants.md")
+    parser.add_argument("--write", action="store_true", help="put what was tried into docs/mutants.md")
     parser.add_argument(
         "--no-control", action="store_true", help="do not show first that the checks pass without a mutant"
     )
@@ -121,12 +197,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result = done.result()
             results[result.mutant.name] = result
             said = f"caught by {result.caught_by}" if result.caught_by else "NOT CAUGHT"
+            if result.mutant.harness:
+                said += f"; the harness: {result.seen or 'NOTHING'}"
             print(f"[{number}/{len(chosen)}] {result.mutant.name}: {said} ({result.seconds:.0f} s)", flush=True)
     ordered = [results[mutant.name] for mutant in chosen]
-    used = list(dict.fromkeys(result.caught_by for result in ordered if result.caught_by))
+    runs = [f"chaos {result.mutant.harness}" for result in ordered if result.seen]
+    used = list(dict.fromkeys([*(result.caught_by for result in ordered if result.caught_by), *runs]))
     broken = [] if given.no_control else control(used, given.jobs)
     print(table(ordered))
-    missed = [result.mutant.name for result in ordered if not result.caught_by]
+    print(harness_table(ordered))
+    missed = [result.mutant.name for result in ordered if result.is_missed]
     print(f"{len(ordered) - len(missed)} of {len(ordered)} caught; not caught: {', '.join(missed) or 'none'}")
     if not given.no_control:
         passed = len(used) - len(broken)

@@ -121,6 +121,7 @@ MUTANTS = (
         '_RECORD_KEY = ("did", "rkey", "rev")',
         '_RECORD_KEY = ("did", "rkey")',
         (f"{_DRAIN}test_a_new_revision_of_a_record_is_no_duplicate",),
+        harness="16 kill-drain",
     ),
     Mutant(
         "dedupe-within-the-batch-only",
@@ -145,6 +146,7 @@ MUTANTS = (
         '    if row is not None and row[0]:\n        return ""',
         '    if row is not None:\n        return ""',
         (f"{_DRAIN}test_redelivered_events_fall_out_of_a_batch_and_of_the_lake",),
+        harness="41 host-back,kill-ingest",
     ),
     Mutant(
         "poison-row-stops-the-batch",

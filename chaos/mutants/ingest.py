@@ -53,6 +53,7 @@ MUTANTS = (
         "string.format('%.0f', tonumber(last) + 1) .. '-0'",
         "string.format('%.0f', tonumber(last) + 2) .. '-0'",
         ("tests/buffer/test_client.py", "tests/lake/test_drain.py::test_a_long_backlog_is_taken_in_several_commits"),
+        harness="48 kill-drain",
     ),
     Mutant(
         "no-rewind",
@@ -108,6 +109,7 @@ MUTANTS = (
         "self.number = max(state.flush, watermark.offered, self._buffer.last_number()) + 1",
         "self.number = max(state.flush, self._buffer.last_number()) + 1",
         (f"{_INGESTER}test_an_emptied_redis_is_noticed_and_refilled_from_the_lakes_watermark",),
+        harness="48 redis-flush,redis-flush",
     ),
     Mutant(
         "streams-numbers-ignored",
@@ -143,6 +145,7 @@ MUTANTS = (
             "tests/ingest/test_restart.py",
             f"{_INGESTER}test_the_first_run_starts_where_it_is_told_and_a_restart_resumes_by_cursor",
         ),
+        harness="48 kill-ingest,kill-ingest,kill-ingest",
     ),
     Mutant(
         "one-odd-time-moves-the-cursor",
@@ -167,6 +170,7 @@ MUTANTS = (
         "            if bounds is not None:\n                self.add_gap(*bounds, hole.cause)",
         "            if bounds is None:\n                pass",
         (f"{_FAILOVER}test_what_no_host_has_is_one_gap_the_smallest_and_a_restart_does_not_note_it_again",),
+        harness="40 host-skip",
     ),
     Mutant(
         "jump-unnoticed",
@@ -175,6 +179,7 @@ MUTANTS = (
         "return None if not is_steady else Hole(",
         "return None if not is_steady or self.last_us else Hole(",
         (f"{_FAILOVER}test_what_one_host_skipped_another_one_serves",),
+        harness="40 host-skip",
     ),
     Mutant(
         "late-start-unnoticed",
@@ -183,6 +188,7 @@ MUTANTS = (
         "            return Hole(start_us, time_us, cause, 0 if self.is_outdated else self.gap_us)",
         "            return None",
         (f"{_INGESTER}test_a_replay_that_starts_too_late_is_a_gap",),
+        harness="48 outage",
     ),
     Mutant(
         "gap-threshold-ignored",
@@ -201,6 +207,7 @@ MUTANTS = (
         "GapCause.CURSOR_TOO_OLD if self.is_outdated else GapCause.REPLAY_STARTS_LATE\n"
         "            return None if self.is_outdated else Hole(start_us, time_us, cause, self.gap_us)",
         ("tests/ingest/test_wires.py::test_a_sequence_number_that_is_too_old_is_followed_by_time_and_is_a_gap",),
+        harness="40 outage",
     ),
     Mutant(
         "no-other-host-asked-for-a-gap",
@@ -276,5 +283,6 @@ MUTANTS = (
         '        return "deletes", tombstone % (did, time_us, bytes(payload.sync.rev), seq), time_us, seq',
         "        return Rejected(RejectReason.UNKNOWN_KIND)",
         ("tests/ingest/test_wire_v2.py::test_a_sync_is_the_delete_of_a_whole_repository",),
+        harness="4 kill-drain",
     ),
 )

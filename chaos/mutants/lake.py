@@ -16,6 +16,7 @@ MUTANTS = (
         "d.rkey = r.rkey AND d.rev > r.rev)",
         "d.rkey = r.rkey AND d.rev > r.rev AND false)",
         (_RELATIONS, "chaos 23 kill-drain"),
+        harness="16 kill-drain",
     ),
     Mutant(
         "tombstone-by-time",
@@ -32,6 +33,7 @@ MUTANTS = (
         "AND s.did = r.did AND s.rev > r.rev)",
         "AND s.did = r.did AND s.rev > r.rev AND false)",
         (_RELATIONS,),
+        harness="4 kill-drain",
     ),
     Mutant(
         "account-status-by-host-clock",

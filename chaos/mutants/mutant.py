@@ -11,7 +11,8 @@ class Mutant:
     """One small defect. `breaks`: what it breaks, for people. `old` becomes `new` in `file`, where it stands exactly once.
 
     `checks`: what has to find it, in the order in which they are tried: tests as pytest names them, or `chaos SEED ACTIONS`, a
-    run of the harness.
+    run of the harness. `harness`: such a run, without the word `chaos`, whose oracle has to see the defect by itself; empty for
+    one that loses nothing.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Mutant:
     old: str
     new: str
     checks: tuple[str, ...]
+    harness: str = ""
 
     def apply(self, tree: Path) -> None:
         """Put the defect into the tree at `tree`. Raises HarnessError where the code is not what it was."""
