@@ -128,7 +128,9 @@ class RedisProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it unless it runs, and wait until it answers: two faults of one run may both bring it back."""
+        if self._process is not None and self._process.poll() is None:
+            return
         self.folder.mkdir(exist_ok=True)
         command = [str(server_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         command += ["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"]

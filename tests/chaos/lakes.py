@@ -94,6 +94,7 @@ def judge(
     withheld: Sequence[tuple[int, int]] = (),
     offset_us: int = 0,
     purging: bool = False,
+    exported: Sequence[str] | None = None,
 ) -> Verdict:
     """What the oracle says. `stored`, `shown`: rows with their table; without `shown`, all that is stored shows.
     `withheld`: spans in seconds past noon."""
@@ -105,6 +106,7 @@ def judge(
         {table: [values for name, values in stored if name == table] for table in tables},
         {table: [values for name, values in visible if name == table] for table in tables},
         World({PORT: offset_us}, purging=purging),
+        exported,
     )
     return oracle.judge()
 

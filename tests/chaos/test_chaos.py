@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError
 
 from chaos.faults import ACTIONS
 from chaos.plan import WEIGHTS, draw
-from chaos.run import run
+from chaos.processes import RedisProcess
+from chaos.run import run, tracebacks
 
 # The faults that go together in one run; every kind of fault is in one of them.
 RUNS: dict[int, Sequence[str]] = {
@@ -28,6 +30,29 @@ def test_every_kind_of_fault_is_in_some_run() -> None:
 def test_a_plan_is_a_function_of_its_seed() -> None:
     assert draw(7) == draw(7)
     assert len({str(draw(seed)) for seed in range(30)}) == 30
+
+
+def test_a_traceback_in_a_log_is_told(tmp_path: Path) -> None:
+    (tmp_path / "drain.log").write_text("INFO drained\nbluelake: No space left on device\n")
+    assert tracebacks(tmp_path) == []
+    (tmp_path / "ingest.log").write_text(
+        'ERROR odd\nTraceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: 7\nINFO on\n'
+    )
+    assert tracebacks(tmp_path) == ["unexpected: ingest.log: ValueError: 7"]
+
+
+def test_a_redis_that_is_started_twice_is_one_server_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    redis = RedisProcess(tmp_path / "redis")
+    try:
+        redis.start()
+        first = redis.client.info("server")["process_id"]
+        redis.start()
+        assert redis.client.info("server")["process_id"] == first
+    finally:
+        redis.kill()
+    with pytest.raises(ConnectionError):
+        redis.client.ping()
 
 
 @pytest.mark.integration

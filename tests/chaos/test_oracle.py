@@ -97,6 +97,13 @@ def test_an_update_replaces_and_keeps_the_first_time() -> None:
     assert kinds(judge([POST, edited], stored, [("posts", row(edited))])) == [("stale", "posts")]
 
 
+@pytest.mark.parametrize("exported", [[], ["3k1", "3k1"], ["3k1", "3k9"]])
+def test_a_search_finds_what_shows_each_once(exported: list[str]) -> None:
+    uris = [f"at://{ANN}/app.bsky.feed.post/{rkey}" for rkey in exported]
+    assert kinds(judge([POST], WHOLE[:1], exported=uris)) == [("unfound", "posts")]
+    assert kinds(judge([POST], WHOLE[:1], exported=[f"at://{ANN}/app.bsky.feed.post/3k1"])) == []
+
+
 def test_accounts_hide_by_the_relays_order() -> None:
     left, came_back = account(10, "deactivated"), account(11, None)
     # The host that served the return has a clock that is behind.
