@@ -17,9 +17,9 @@ from core.errors import CorruptStateError
 from core.metrics import Metrics
 from core.settings import Settings
 from core.status import report
+from core.urls import without_credentials
 from core.watermark import Cursor, read_watermark
 from ingest.clocks import Clocks
-from ingest.jetstream import without_credentials
 from ingest.pending import Pending
 from ingest.start import first_start_us
 
@@ -83,7 +83,8 @@ class Flusher:
         self._unsure = False
         source = "redis" if state.flush and state.flush >= watermark.committed else "lake"
         cursors = state.cursors if source == "redis" else watermark.cursors
-        self.cursors = {without_credentials(host): cursor for host, cursor in sorted(cursors.items(), key=_place)}
+        oldest_first = sorted(cursors.items(), key=lambda item: item[1].time_us)
+        self.cursors = {without_credentials(host): cursor for host, cursor in oldest_first}
         if not self.cursors:
             source = "start"
         self._start_us = first_start_us(self._settings, self._began) if source == "start" else 0
@@ -226,10 +227,6 @@ class Flusher:
         self._metrics.gauge("bluelake_ingest_flush_number").set(self.continues)
         if (newest := self.newest_cursor_us()) is not None:
             self._metrics.gauge("bluelake_ingest_newest_event_seconds").set(newest / 1e6)
-
-
-def _place(item: tuple[str, Cursor]) -> int:
-    return item[1].time_us
 
 
 def _made_us(cursor: Cursor) -> int:

@@ -13,7 +13,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from core.reasons import HostFault
-from core.urls import shown
+from core.urls import shown, without_credentials
 from core.watermark import Cursor
 from ingest import wire_v1, wire_v2
 from ingest.errors import HostError
@@ -42,11 +42,6 @@ class Request:
 def host_name(url: str) -> str:
     """The name under which a host's cursor is kept and shown: its address without a name and a password."""
     return without_credentials(urlsplit(url).netloc)
-
-
-def without_credentials(address: str) -> str:
-    """A host's address without the name and the password that stood before it."""
-    return address.rpartition("@")[2]
 
 
 def wire_of_path(url: str) -> WireName | None:

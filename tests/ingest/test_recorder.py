@@ -1,6 +1,5 @@
 """Recording what a host replays."""
 
-import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ def recorded(times: list[int], end_us: int, path: Path) -> tuple[Recorded, int]:
     with serving(times) as url:
         found = record(url, NOON_US, end_us, path, largest_frame_bytes=1 << 20, idle_seconds=20)
     with zstandard.open(path, "rb") as file:
-        return found, sum(1 for _ in io.BufferedReader(file))  # type: ignore[type-var]
+        return found, file.read().count(b"\n")
 
 
 @pytest.mark.parametrize("odd_us", [NOON_US + 10_000 * SECOND, NOON_US - 10_000 * SECOND])
