@@ -26,3 +26,8 @@ class ConfigurationError(BluelakeError):
 
 class CorruptStateError(BluelakeError):
     """State that only Bluelake writes contradicts itself. It stops here rather than build on it."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.clock import now_us
+from core.errors import first_line
 from core.settings import Settings
 
 
@@ -64,6 +65,5 @@ def failure_reported(settings: Settings, part: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        message = next(iter(str(error).splitlines()), type(error).__name__)
-        report(settings, part, ok=False, state="failed", message=message)
+        report(settings, part, ok=False, state="failed", message=first_line(error))
         raise

@@ -23,10 +23,10 @@ import pyarrow as pa
 from buffer.chunks import decoded_size
 from buffer.client import Buffer, Entry, Flush
 from core.crash import crash_point
-from core.errors import BluelakeError, CorruptStateError
+from core.errors import CorruptStateError, first_line
 from core.reasons import RejectReason
 from core.settings import Settings, require_home
-from core.status import report
+from core.status import failure_reported, report
 from core.watermark import Watermark, cursors_from_json, read_watermark, write_watermark
 from lake import raw
 from lake.batch import Batch
@@ -346,17 +346,13 @@ def drain(settings: Settings, progress: Progress | None = None) -> list[Batch]:
     """
     require_home(settings, create=True)
     buffer = Buffer(settings.redis_url)
-    try:
-        batches = Drain(settings, buffer, Store(settings.lake_dir), progress).run()
-    except (BluelakeError, OSError) as error:
-        report(settings, "drain", ok=False, state="failed", message=str(error).splitlines()[0])
-        raise
-    except duckdb.Error as error:
-        message = f"DuckDB cannot work on the batch: {str(error).splitlines()[0]}"
-        report(settings, "drain", ok=False, state="failed", message=message)
-        raise ParseError(message) from error
-    finally:
-        buffer.close()
+    with failure_reported(settings, "drain"):
+        try:
+            batches = Drain(settings, buffer, Store(settings.lake_dir), progress).run()
+        except duckdb.Error as error:
+            raise ParseError(f"DuckDB cannot work on the batch: {first_line(error)}") from error
+        finally:
+            buffer.close()
     events = sum(batch.events_in for batch in batches)
     report(settings, "drain", ok=True, state="done", message=f"{events} events in {len(batches)} batches")
     return batches

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from deltalake.exceptions import DeltaError
 
 from core.clock import to_us
+from core.errors import first_line
 from core.scratch import remove_abandoned
 from core.settings import Settings, require_home
 from core.status import failure_reported, report
@@ -24,7 +25,7 @@ from lake.doomed import Doomed, DoomedHour
 from lake.duck import connect
 from lake.errors import SealError
 from lake.locks import exclusive
-from lake.seal import HOUR_ERRORS, Sealer, failure, first_line
+from lake.seal import HOUR_ERRORS, Sealer, failure
 from lake.sealed import by_hour, is_sealed, read_sealed
 from lake.store import DataFile, Store
 from lake.tables import TABLES

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from core.errors import first_line
 from core.reasons import Anomaly, RejectReason, diagnose_syntax
 from lake.lines import Lines, in_batches
 from lake.relations import sql_template
@@ -106,7 +107,7 @@ def _create(connection: duckdb.DuckDBPyConnection, relation: str, statement: str
         connection.execute(create)
     except duckdb.OutOfMemoryException as error:
         # Each thread holds frames of its own several times over, and one of the largest can take a few hundred MB.
-        log.warning("%s: parsed once more on one thread: %s", relation, str(error).splitlines()[0])
+        log.warning("%s: parsed once more on one thread: %s", relation, first_line(error))
         threads = connection.execute("SELECT current_setting('threads')").fetchone()
         connection.execute("SET threads = 1")
         try:

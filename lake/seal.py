@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from core.clock import to_us
 from core.crash import crash_point
+from core.errors import first_line
 from core.settings import Settings, require_home
 from core.status import failure_reported, report
 from lake.confirmed import confirmed_versions
@@ -264,11 +265,6 @@ def _decoded_bytes(files: Sequence[DataFile]) -> int:
     """How large the rows of `files` are as Parquet keeps them, before it compresses them."""
     metadata = [parquet.read_metadata(file.path) for file in files]
     return sum(part.row_group(number).total_byte_size for part in metadata for number in range(part.num_row_groups))
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def failure(what: str, failed: Mapping[str, Exception]) -> SealError:

@@ -433,3 +433,17 @@ def test_old_raw_files_go(buffer: Buffer, settings: Settings) -> None:
     drain(settings)
     assert "2020-01-01" not in {folder.name for folder in settings.raw_dir.iterdir()}
     assert len(list(settings.raw_dir.rglob("likes-*.ndjson.zst"))) == 1
+
+
+def test_what_nobody_foresaw_is_said_too(
+    buffer: Buffer, lake_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("lake.drain.Drain.run", fails)
+    with pytest.raises(RuntimeError):
+        drain(lake_settings)
+    said = read_status(lake_settings, "drain")
+    assert said is not None
+    assert (said.ok, said.state, said.message) == (False, "failed", "RuntimeError")
