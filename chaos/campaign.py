@@ -14,8 +14,13 @@ from chaos.run import Outcome, run
 from core.crash import CRASH_POINTS
 
 
+# An action that was to happen so often and never could tells of the harness or the machine, not of bad luck.
+_DRAWN_OFTEN = 3
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what `arguments` ask for. Returns the exit code: 1 if any run failed."""
+    """Run what `arguments` ask for. Returns the exit code: 1 if any run failed, or some kind of action never had any
+    effect."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=1, help="how many seeds, one after the other (default 1)")
     parser.add_argument("--first-seed", type=int, default=1, help="the first of them (default 1)")
@@ -30,15 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     jobs = [(seed, names, keep / f"seed-{seed}") for seed in range(given.first_seed, given.first_seed + given.runs)]
     began = time.monotonic()
     failed: list[int] = []
+    drawn: Counter[str] = Counter()
+    took_effect: Counter[str] = Counter()
     hits: Counter[str] = Counter()
     exits: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
     signal.signal(signal.SIGTERM, _leave)
     with multiprocessing.get_context("spawn").Pool(given.jobs, _leave_when_told, maxtasksperchild=20) as pool:
         for number, outcome in enumerate(pool.imap_unordered(_one, jobs), 1):
+            drawn.update(action.name for action in outcome.plan.actions)
+            took_effect += outcome.done
             hits += outcome.hits
             exits += outcome.exits
-            refused.update(outcome.refused)
             if not outcome.ok:
                 failed.append(outcome.plan.seed)
             _tell(outcome, keep, given.actions)
@@ -50,8 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f": seeds {', '.join(map(str, sorted(failed)))}" if failed else "")
     print("died at: " + ", ".join(f"{point} {hits[point]}" for point in CRASH_POINTS))
     print("ended with an error during faults: " + (", ".join(f"{kind} {n}" for kind, n in exits.items()) or "none"))
-    print(f"{sum(refused.values())} actions could not be done")
-    return 1 if failed else 0
+    print("took effect: " + ", ".join(f"{name} {took_effect[name]} of {n}" for name, n in sorted(drawn.items())))
+    never = [name for name, n in sorted(drawn.items()) if n >= _DRAWN_OFTEN and not took_effect[name]]
+    if never:
+        print(f"NEVER took effect, so that nothing is shown of it: {', '.join(never)}")
+    return 1 if failed or never else 0
 
 
 def _leave(number: int, frame: object) -> None:

@@ -56,6 +56,11 @@ class History:
         statuses = self.accounts.get((did, "account"))
         return statuses is not None and statuses[-1].columns["active"] is False
 
+    def is_deleted_with_account(self, did: str) -> bool:
+        """Whether the newest status of the account is that it is deleted."""
+        statuses = self.accounts.get((did, "account"))
+        return statuses is not None and statuses[-1].columns["status"] == "deleted"
+
     def deletions(self, did: str) -> list[tuple[int, int]]:
         """When the account was deleted, each time with when it came back by the relay's order, or with a time beyond all."""
         events = self.accounts.get((did, "account"), [])

@@ -10,22 +10,25 @@ _BLOCK = bytes(1 << 16)
 
 
 class SmallDisk:
-    """A disk mounted on `folder`, or not: `is_mounted` tells."""
+    """A disk mounted on `folder`, or not: `is_mounted` tells, and `reason` why not."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._filler = folder / "filler"
         self.is_mounted = False
+        self.reason = ""
 
-    def mount(self) -> str:
-        """Mount it. Returns why that cannot be done, empty if it is."""
+    def mount(self) -> None:
+        """Mount it, if this machine lets that be done."""
         command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(self._folder)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:
-            return f"no small disk can be mounted: {error}"
+            self.reason = f"no small disk can be mounted: {error}"
+            return
         self.is_mounted = done.returncode == 0
-        return "" if self.is_mounted else f"no small disk can be mounted: {done.stderr.strip()}"
+        if not self.is_mounted:
+            self.reason = f"no small disk can be mounted: {done.stderr.strip()}"
 
     def fill(self) -> None:
         """Leave no room at all."""

@@ -19,6 +19,8 @@ _FULL_BYTES = 1 << 20
 SKIP_SECONDS = 4
 # Faults that concern connections which a host has at that moment.
 _ON_CONNECTIONS = frozenset({"drop", "duplicate", "back", "error", "garbage", "refuse"})
+# Whose effect comes later, and is counted then.
+_LATER = frozenset({"crash", "outage"})
 # How long a fault waits for what it is about.
 RUNNING_SECONDS = 2.0
 OUTAGE_SECONDS = 4.5
@@ -34,6 +36,8 @@ def apply(world: World, action: Action) -> None:
             _host(world, action.name.removeprefix("host-"), *action.argument.split())
         else:
             ACTIONS[action.name](world, action.argument)
+        if action.name not in _LATER:
+            world.done[action.name] += 1
     except (HarnessError, redis.exceptions.RedisError, OSError) as error:
         # One fault may make another impossible: a Redis that is killed cannot be paused.
         world.refused.append(f"{action.name}: {error}")
@@ -94,6 +98,7 @@ def _outage(world: World, argument: str) -> None:
         floor_us = world.epoch_us + int((world.elapsed - REMEMBERED_SECONDS) * 1e6)
         for host in range(world.plan.hosts):
             world.simulator.control(host, f"forget?before_us={floor_us}")
+        world.done["outage"] += 1
 
     world.hold("ingest", OUTAGE_SECONDS)
     _kill(world, "ingest", signal.SIGKILL)
@@ -170,9 +175,10 @@ def _connected(world: World, host: int) -> int:
 
 
 def _disk_full(world: World, argument: str) -> None:
-    if world.disk.is_mounted:
-        world.disk.fill()
-        world.undo_in(float(argument), world.disk.make_room)
+    if not world.disk.is_mounted:
+        raise HarnessError(world.disk.reason)
+    world.disk.fill()
+    world.undo_in(float(argument), world.disk.make_room)
 
 
 def _power_loss(world: World, argument: str) -> None:

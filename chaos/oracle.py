@@ -24,6 +24,9 @@ GAP_SLACK_US = 12_000_000
 QUIET_US = 2_500_000
 # So much younger than the deletion of its account a record may be that goes with it, before the account comes back.
 PURGE_MARGIN_US = 900_000_000
+# By so much a clock may be ahead that decides whether an hour has ended: a step of a run's.
+CLOCK_STEP_US = 90_000_000
+HOUR_US = 3_600_000_000
 # Folders of authors that have none of their own.
 SHARED_FOLDERS = ("other",)
 
@@ -31,7 +34,7 @@ SHARED_FOLDERS = ("other",)
 @dataclass(frozen=True)
 class Difference:
     """One way in which the lake is not what happened. `kind`: lost, twice, foreign, column, misplaced, unreported,
-    invented, hidden, shown, stale, unfound."""
+    invented, hidden, shown, stale, unfound, unpurged."""
 
     kind: str
     table: str
@@ -44,11 +47,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class World:
-    """What the oracle has to know of a run. `offsets_us`: by host's port, how far its clock is off. `purging`: whether
-    anything ran that may take deleted rows out of the files. `kinds_left_out`: kinds of events that the wire does not carry."""
+    """What the oracle has to know of a run. `offsets_us`: by host's port, how far its clock is off. `purged_us`: when the last
+    seal and maintenance began, which take deleted rows out of the files of hours that had ended; None where nothing is to be
+    purged. `kinds_left_out`: kinds of events that the wire does not carry."""
 
     offsets_us: Mapping[int, int]
-    purging: bool = False
+    purged_us: int | None = None
     kinds_left_out: frozenset[str] = frozenset()
 
 
@@ -120,6 +124,7 @@ class Oracle:
             self._account_for_missing(table)
         # What was not served has not happened as far as people can see.
         self._history = History(self._served)
+        self._check_purge()
         self._compare_current()
         self._compare_exported()
         return self.verdict
@@ -177,13 +182,31 @@ class Oracle:
                 self._say("lost", table, key, f"happened at {event.time_us}, and a host served it")
 
     def _may_be_purged(self, event: Event) -> bool:
-        if not self._world.purging or event.table not in RECORD_TABLES:
+        if self._world.purged_us is None or event.table not in RECORD_TABLES:
+            return False
+        if _hour_end(event.time_us + min(self._offsets)) > self._world.purged_us + CLOCK_STEP_US:
             return False
         went_with_account = any(
             event.time_us <= min(deleted_us + PURGE_MARGIN_US, back_us) + self._apart_us
             for deleted_us, back_us in self._history.deletions(event.did)
         )
         return went_with_account or self._history.has_delete_after(event)
+
+    def _check_purge(self) -> None:
+        """No row of an hour that had ended is left which a delete, or the end of its account, removes for good."""
+        if self._world.purged_us is None:
+            return
+        for table in RECORD_TABLES:
+            for key, row in self._rows[table].items():
+                event = self._happened[table][key]
+                if _hour_end(int(str(row["event_at"]))) <= self._world.purged_us and self._must_be_purged(event):
+                    self._say("unpurged", table, key, f"happened at {event.time_us} and is deleted")
+
+    def _must_be_purged(self, event: Event) -> bool:
+        if self._history.has_delete_after(event):
+            return True
+        deletions = self._history.deletions(event.did)
+        return self._history.is_deleted_with_account(event.did) and event.time_us + self._apart_us <= deletions[-1][0]
 
     def _is_withheld(self, event: Event) -> bool:
         """Whether none of the hosts served it."""
@@ -308,6 +331,10 @@ def _different(event: Event, row: Row) -> Iterable[tuple[str, str]]:
         found = row.get(name)
         if found != value:
             yield name, f"{found!r}, the ledger says {value!r}"
+
+
+def _hour_end(time_us: int) -> int:
+    return (time_us // HOUR_US + 1) * HOUR_US
 
 
 def _span_of(gap: Row) -> Key:

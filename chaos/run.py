@@ -30,6 +30,7 @@ class Outcome:
     plan: Plan
     failure: str = ""
     verdict: Verdict | None = None
+    done: Counter[str] = field(default_factory=Counter)
     hits: Counter[str] = field(default_factory=Counter)
     exits: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
@@ -50,7 +51,7 @@ def run(plan: Plan, folder: Path) -> Outcome:
     try:
         with World(plan, folder) as world:
             outcome.hits, outcome.refused, outcome.notes = world.hits, world.refused, world.notes
-            outcome.exits = world.exits
+            outcome.done, outcome.exits = world.done, world.exits
             outcome.timings["start"] = time.monotonic() - began
             for action in plan.actions:
                 world.run_until(action.at)
@@ -80,7 +81,7 @@ def conclude(world: World, outcome: Outcome) -> None:
     offsets = dict(zip(world.simulator.ports, (round(s * 1e6) for s in plan.clock_offsets), strict=True))
     facts = Facts(
         offsets,
-        purging=plan.deletions == "purge" and world.purging,
+        purged_us=world.purged_us if plan.deletions == "purge" else None,
         kinds_left_out=frozenset({"sync"} if plan.wire == "v1" else ()),
     )
     outcome.verdict = judge(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,9 +46,9 @@ PATHS = {"v1": "/subscribe", "v2": "/xrpc/network.bsky.jetstream.subscribeEvents
 class World:
     """The processes of one run in `folder`. Use as a context: at its end every process has ended.
 
-    `hits`: crash points at which a process has died. `exits`: how often a command of each kind has failed while there were
-    faults. `wrong`: what no fault excuses. `refused`: what could not be done here, and why. `purging`: whether anything was
-    started that may take deleted rows out of the files.
+    `done`: how many actions of each kind took effect. `hits`: crash points at which a process has died. `exits`: how often a command of each kind has failed while there were
+    faults. `wrong`: what no fault excuses. `refused`: what could not be done here, and why. `purged_us`: when the last seal
+    and maintenance began, microseconds since 1970.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
@@ -56,12 +56,13 @@ class World:
         self.folder = folder
         self.home = folder / "home"
         self.logs = folder / "logs"
+        self.done: Counter[str] = Counter()
         self.hits: Counter[str] = Counter()
         self.exits: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.refused: list[str] = []
         self.notes: list[str] = []
-        self.purging = False
+        self.purged_us: int | None = None
         self.armed: dict[str, list[str]] = {kind: [] for kind in COMMANDS}
         self.running: dict[str, list[Child]] = {kind: [] for kind in COMMANDS}
         self._due = {"ingest": 0.0, "drain": 1.0, "seal": 2.0}
@@ -75,6 +76,7 @@ class World:
         self.redis = RedisProcess(folder / "redis")
         self.simulator = SimulatorProcess(plan.hosts, folder)
         self._began = 0.0
+        self._ports: Sequence[int] = self.simulator.ports
 
     def __enter__(self) -> "World":
         try:
@@ -88,8 +90,8 @@ class World:
         for path in (self.home, self.logs):
             path.mkdir(parents=True)
         self.clock_file.write_text("0")
-        if self.plan.small_disk and (reason := self.disk.mount()):
-            self.refused.append(f"disk-full: {reason}")
+        if self.plan.small_disk:
+            self.disk.mount()
         self.redis.start()
         # Live events begin when the simulator is ready for them, also on a machine that is busy with something else.
         seconds = START_SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
@@ -131,7 +133,7 @@ class World:
         return bare_environment(
             BLUELAKE_HOME=str(self.home),
             REDIS_URL=f"redis://127.0.0.1:{self.redis.port}/0",
-            JETSTREAM_URLS=",".join(f"ws://127.0.0.1:{port}{PATHS[plan.wire]}" for port in self.simulator.ports),
+            JETSTREAM_URLS=",".join(f"ws://127.0.0.1:{port}{PATHS[plan.wire]}" for port in self._ports),
             JETSTREAM_START=str(self.epoch_us - (plan.history_minutes * 60 + 60) * 1_000_000),
             JETSTREAM_COMPRESS=str(plan.compress).lower(),
             BLUELAKE_HOSTS_COMPARED=str(plan.compared),
@@ -157,7 +159,6 @@ class World:
 
     def start(self, kind: str) -> Child:
         """Start a command of the pipeline, with the crash point that is armed for it."""
-        self.purging = self.purging or kind in ("seal", "maintain")
         if kind == "maintain":
             self._leave_litter()
         crash = self.armed[kind].pop(0) if self.armed[kind] else ""
@@ -232,6 +233,7 @@ class World:
     def _note(self, child: Child) -> None:
         if child.crashed:
             self.hits[child.crashed] += 1
+            self.done["crash"] += 1
         elif child.crash and child.kind in ("ingest", *EVERY):
             # It ended without coming there: the next one may.
             self.armed[child.kind].insert(0, child.crash)
@@ -254,7 +256,6 @@ class World:
         )
         words = [*COMMANDS["replay"], "--from", first, "--to", last]
         self.running["replay"].append(start("replay", words, self.logs / "replay.log", self.environment()))
-        self.purging = True
 
     def end_faults(self) -> None:
         """Take every fault back and let what is running end; nothing is started again."""
@@ -274,16 +275,31 @@ class World:
             children.clear()
 
     def settle(self) -> None:
-        """Everything restarted clean, until all that happened is in the lake and its hours are sealed. Raises PipelineError."""
+        """Everything restarted clean, until all that happened is in the lake, its hours are sealed and what is deleted has left
+        them. Raises PipelineError."""
         self._settling = True
+        self._ports = self._newest_first()
         for idle in (IDLE_SECONDS, 2 * IDLE_SECONDS, 4 * IDLE_SECONDS):
             # On a busy machine it can find nothing for so long before it has even connected.
             self.finish("ingest", "--exit-when-idle", f"{idle:g}")
             if self._is_caught_up():
                 break
         self.finish("drain")
-        self.purging = True
+        self.purged_us = time.time_ns() // 1000
         self.finish("seal")
+        self.finish("maintain")
+
+    def _newest_first(self) -> list[int]:
+        """The hosts' ports, first that of the one that was read last: on another one the ingester would go back by
+        FAILOVER_REWIND_SECONDS, and have once more what a fault has lost."""
+        cursors = json.loads(self.redis.client.hget("firehose:metadata", "cursors") or "{}")
+        offsets = dict(zip(self.simulator.ports, self.plan.clock_offsets, strict=True))
+
+        def read_until(port: int) -> float:
+            cursor = cursors.get(f"127.0.0.1:{port}")
+            return cursor["time_us"] - offsets[port] * 1e6 if cursor else 0.0
+
+        return sorted(self.simulator.ports, key=read_until, reverse=True)
 
     def _is_caught_up(self) -> bool:
         """Whether the ingester has come to the end of what the simulator serves, as far as its cursors tell."""

@@ -93,7 +93,7 @@ def judge(
     *,
     withheld: Sequence[tuple[int, int]] = (),
     offset_us: int = 0,
-    purging: bool = False,
+    purged_us: int | None = None,
     exported: Sequence[str] | None = None,
 ) -> Verdict:
     """What the oracle says. `stored`, `shown`: rows with their table; without `shown`, all that is stored shows.
@@ -105,7 +105,7 @@ def judge(
         truth_of(happened, spans),
         {table: [values for name, values in stored if name == table] for table in tables},
         {table: [values for name, values in visible if name == table] for table in tables},
-        World({PORT: offset_us}, purging=purging),
+        World({PORT: offset_us}, purged_us),
         exported,
     )
     return oracle.judge()

@@ -9,6 +9,7 @@ from chaos.oracle import Verdict
 from tests.chaos.lakes import ANN, BOB, HOUR_US, PORT, DeltaTable, account, delete, judge, record, row
 
 POST, LIKE, FOLLOW = record("posts", 1), record("likes", 2), record("follows", 3, did=BOB)
+TWO_HOURS_LATER_US = HOUR_US + 7_200_000_000
 WHOLE = [("posts", row(POST)), ("likes", row(LIKE)), ("follows", row(FOLLOW))]
 
 
@@ -121,9 +122,28 @@ def test_accounts_hide_by_the_relays_order() -> None:
 def test_only_what_was_deleted_may_be_purged() -> None:
     gone = delete("posts", 5, POST["rkey"])
     stored = [("deletes", row(gone))]
-    assert kinds(judge([POST, gone], stored, [], purging=True)) == []
+    assert kinds(judge([POST, gone], stored, [], purged_us=TWO_HOURS_LATER_US)) == []
     assert kinds(judge([POST, gone], stored, [])) == [("lost", "posts")]
-    assert ("lost", "posts") in kinds(judge([POST], [], [], purging=True))
+    assert ("lost", "posts") in kinds(judge([POST], [], [], purged_us=TWO_HOURS_LATER_US))
+
+
+def test_what_was_deleted_leaves_the_files_of_hours_that_had_ended() -> None:
+    gone = delete("posts", 5, POST["rkey"])
+    stored = [("posts", row(POST)), ("deletes", row(gone))]
+    assert kinds(judge([POST, gone], stored, [], purged_us=TWO_HOURS_LATER_US)) == [("unpurged", "posts")]
+    assert kinds(judge([POST, gone], stored, [])) == []
+    # Nobody purges an hour that has not ended: what is deleted may be left in it, and must not be gone.
+    half_past_us = HOUR_US + 1_800_000_000
+    assert kinds(judge([POST, gone], stored, [], purged_us=half_past_us)) == []
+    assert kinds(judge([POST, gone], stored[1:], [], purged_us=half_past_us)) == [("lost", "posts")]
+
+
+def test_what_an_account_had_leaves_the_files_when_it_is_deleted_and_nothing_else() -> None:
+    for status, right in (("deleted", [("unpurged", "posts")]), ("deactivated", [])):
+        left = account(5, status)
+        stored = [("posts", row(POST)), ("accounts", row(left))]
+        shown = stored[1:]
+        assert kinds(judge([POST, left], stored, shown, purged_us=TWO_HOURS_LATER_US)) == right
 
 
 def test_what_no_host_served_must_be_in_a_gap() -> None:
@@ -180,19 +200,19 @@ def test_what_an_account_wrote_after_it_came_back_is_not_purged() -> None:
     accounts = [("accounts", row(gone)), ("accounts", row(back))]
     happened = [POST, gone, back, later]
     shown = [("posts", row(later)), ("accounts", row(back))]
-    assert kinds(judge(happened, [*accounts, ("posts", row(later))], shown, purging=True)) == []
-    assert ("lost", "posts") in kinds(judge(happened, [*accounts, ("posts", row(POST))], shown[1:], purging=True))
+    assert kinds(judge(happened, [*accounts, ("posts", row(later))], shown, purged_us=TWO_HOURS_LATER_US)) == []
+    assert ("lost", "posts") in kinds(judge(happened, [*accounts, ("posts", row(POST))], shown[1:], purged_us=TWO_HOURS_LATER_US))
 
 
 def test_what_an_account_wrote_right_after_its_deletion_may_go_until_it_comes_back() -> None:
     gone, between, back = account(5, "deleted"), record("posts", 6), account(20, None)
     accounts = [("accounts", row(gone)), ("accounts", row(back))]
     shown = [("accounts", row(back))]
-    assert kinds(judge([gone, between, back], accounts, shown, purging=True)) == []
+    assert kinds(judge([gone, between, back], accounts, shown, purged_us=TWO_HOURS_LATER_US)) == []
     # By the relay's order it came back before it was deleted, whatever the hosts' clocks say.
     early = {**back, "created_at": "2026-07-04T12:00:04.000Z"}
     stored = [("accounts", row(gone)), ("accounts", row(early))]
-    assert kinds(judge([gone, between, early], stored, [("accounts", row(gone))], purging=True)) == []
+    assert kinds(judge([gone, between, early], stored, [("accounts", row(gone))], purged_us=TWO_HOURS_LATER_US)) == []
 
 
 def test_a_record_made_anew_shows_twice_only_if_the_delete_between_was_not_to_be_had() -> None:
