@@ -13,7 +13,6 @@ from chaos.plan import draw
 from chaos.run import Outcome, run
 from core.crash import CRASH_POINTS
 
-
 # An action that was to happen so often and never could tells of the harness or the machine, not of bad luck.
 _DRAWN_OFTEN = 3
 

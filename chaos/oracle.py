@@ -18,6 +18,7 @@ from chaos.deltalog import PARTITION, Row, read_rows
 from chaos.truth import COLLECTIONS, EPOCH, KEYS, RECORD_TABLES, TABLES, Event, Key, Truth
 
 SHOWN_AT_MOST = 5
+_SHOWN_CHARACTERS = 300
 # By so much a gap may be wider, on either side, than what was kept back: the margins of the runs' settings.
 GAP_SLACK_US = 12_000_000
 # So long without an event is a gap as far as anybody can tell: GAP_SECONDS of a run.
@@ -42,18 +43,19 @@ class Difference:
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.table} {self.key}: {self.detail}"
+        return f"{self.kind}: {self.table} {str(self.key)[:_SHOWN_CHARACTERS]}: {self.detail}"
 
 
 @dataclass(frozen=True)
 class World:
     """What the oracle has to know of a run. `offsets_us`: by host's port, how far its clock is off. `purged_us`: when the last
     seal and maintenance began, which take deleted rows out of the files of hours that had ended; None where nothing is to be
-    purged. `kinds_left_out`: kinds of events that the wire does not carry."""
+    purged. `kinds_left_out`: kinds of events that the wire does not carry. `garbage`: whether hosts sent what is no event."""
 
     offsets_us: Mapping[int, int]
     purged_us: int | None = None
     kinds_left_out: frozenset[str] = frozenset()
+    garbage: bool = False
 
 
 @dataclass
@@ -119,6 +121,7 @@ class Oracle:
     def judge(self) -> Verdict:
         """Compare everything."""
         self._check_gaps()
+        self._check_rejects()
         for table in TABLES:
             self._compare_rows(table)
             self._account_for_missing(table)
@@ -246,6 +249,15 @@ class Oracle:
                     "invented", "gaps", _span_of(row), "no host kept that to itself, and the network was not quiet"
                 )
 
+    def _check_rejects(self) -> None:
+        """What was refused is no event, and stands there once."""
+        rejects = Counter((row["reason"], row["raw"]) for row in self._tables.get("rejects", ()))
+        for key, count in rejects.items():
+            if not self._world.garbage:
+                self._say("foreign", "rejects", key, "no host sent anything but events")
+            if count > 1:
+                self._say("twice", "rejects", key, f"stands there {count} times")
+
     def _was_withheld(self, first: int, last: int, times: Sequence[int]) -> bool:
         """Whether a host really kept back what lies about there, or there was nothing: a quiet network looks the same."""
         slack = GAP_SLACK_US + self._apart_us
@@ -349,5 +361,5 @@ def judge(
     truth: Truth, lake: Path, shown: Mapping[str, Sequence[Row]], world: World, exported: Sequence[str] | None = None
 ) -> Verdict:
     """Compare the lake in the folder `lake` with the truth. Raises TruthError where it cannot be read."""
-    tables = {table: read_rows(lake / table) for table in (*TABLES, "gaps")}
+    tables = {table: read_rows(lake / table) for table in (*TABLES, "gaps", "rejects")}
     return Oracle(truth, tables, shown, world, exported).judge()

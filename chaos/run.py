@@ -83,6 +83,7 @@ def conclude(world: World, outcome: Outcome) -> None:
         offsets,
         purged_us=world.purged_us if plan.deletions == "purge" else None,
         kinds_left_out=frozenset({"sync"} if plan.wire == "v1" else ()),
+        garbage=any(action.name == "host-garbage" for action in plan.actions),
     )
     outcome.verdict = judge(
         read_truth(world.simulator.ledger), world.home / "lake", shown, facts, exported_posts(world)

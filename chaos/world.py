@@ -46,9 +46,9 @@ PATHS = {"v1": "/subscribe", "v2": "/xrpc/network.bsky.jetstream.subscribeEvents
 class World:
     """The processes of one run in `folder`. Use as a context: at its end every process has ended.
 
-    `done`: how many actions of each kind took effect. `hits`: crash points at which a process has died. `exits`: how often a command of each kind has failed while there were
-    faults. `wrong`: what no fault excuses. `refused`: what could not be done here, and why. `purged_us`: when the last seal
-    and maintenance began, microseconds since 1970.
+    `done`: how many actions of each kind took effect. `hits`: crash points at which a process has died. `exits`: how often a
+    command of each kind has failed while there were faults. `wrong`: what no fault excuses. `refused`: what could not be done
+    here, and why. `purged_us`: when the last seal and maintenance began, microseconds since 1970.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:

@@ -165,11 +165,13 @@ class Follower:
             self._metrics.counter("bluelake_ingest_connections_total").labels(host).inc()
             if self._hosts.is_detecting(url):
                 self._hosts.wires[host] = wire.name
+            self._hosts.refusals.pop(host, None)
             log.info("connected to %s (%s), from %s", host, wire.name, to_datetime(position.time_us).isoformat())
             session = self._session(url, wire, dictionary, skip)
-            session.asked_us = position.time_us
+            session.asked_us = session.begun_us = position.time_us
             if position.seq is not None:
-                session.first_by_us = self._flusher.cursors[host].time_us + NUMBERED_US
+                session.begun_us = self._flusher.cursors[host].time_us
+                session.first_by_us = session.begun_us + NUMBERED_US
             try:
                 with self._registered(url, session):
                     await self._read(url, session, stream)
@@ -274,7 +276,7 @@ class Follower:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             self._count(session)
-            self._hosts.trust(url, session.asked_us, session.last_us)
+            self._hosts.trust(url, session.begun_us, session.last_us)
             now = time.monotonic()
             if session.waiting_since is not None and now - session.waiting_since >= settings.host_silent_seconds:
                 raise HostError(

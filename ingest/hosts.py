@@ -129,17 +129,15 @@ class Hosts:
             skip = self.skips[host] = Skip(settled_us or asked_us, settled_us or asked_us)
         skip.met(settled_us)
 
-    def trust(self, url: str, asked_us: int, last_us: int) -> None:
-        """A connection to `url` that was asked to begin at `asked_us` has been read up to `last_us`, by its own clock.
+    def trust(self, url: str, begun_us: int, last_us: int) -> None:
+        """A connection to `url` that began at `begun_us` has been read up to `last_us`, by its own clock.
 
         What another host may have left out in between is here.
         """
         if self.distrust is None or self.distrust.url == url:
             return
         lag_us = self._flusher.clocks.lag_us(host_name(url))
-        # By its number it begins later than by the time that was asked for, by the rewind.
-        margin_us = int(min(self._settings.rewind_seconds, self._settings.failover_rewind_seconds) * 1e6)
-        if asked_us + margin_us - lag_us <= self.distrust.from_us and last_us - lag_us >= self.distrust.to_us:
+        if begun_us - lag_us <= self.distrust.from_us and last_us - lag_us >= self.distrust.to_us:
             self.distrust = None
 
     def wire_name(self, url: str) -> WireName:

@@ -45,8 +45,8 @@ class Session:
     `received`: events and rejects so far, `rejected`: rejects alone, `notices`: what the host said beside. `doubt`: the hole at
     which it waits, if any. `waiting_since`: since when the reader has waited for the host (monotonic seconds), None while it
     works. `blocked_seconds`: how long it has waited for flushes. `asked_us`: where it was asked to begin, microseconds since
-    1970. `first_by_us`: the latest time that its first event may have, None for any. `doubtful_from_us`: from when on the host
-    may have left events out, if it may.
+    1970, and `begun_us`: from where on it has everything, later if it was asked by number. `first_by_us`: the latest time that
+    its first event may have, None for any. `doubtful_from_us`: from when on the host may have left events out, if it may.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Session:
         self.waiting_since: float | None = None
         self.blocked_seconds = 0.0
         self.asked_us = 0
+        self.begun_us = 0
         self.first_by_us: int | None = None
         self.doubtful_from_us: int | None = None
         self._move_latest()

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -345,14 +345,11 @@ def drain(settings: Settings, progress: Progress | None = None) -> list[Batch]:
     raises, what was in the buffer still is, or is in the lake.
     """
     require_home(settings, create=True)
-    buffer = Buffer(settings.redis_url)
-    with failure_reported(settings, "drain"):
+    with failure_reported(settings, "drain"), closing(Buffer(settings.redis_url)) as buffer:
         try:
             batches = Drain(settings, buffer, Store(settings.lake_dir), progress).run()
         except duckdb.Error as error:
             raise ParseError(f"DuckDB cannot work on the batch: {first_line(error)}") from error
-        finally:
-            buffer.close()
     events = sum(batch.events_in for batch in batches)
     report(settings, "drain", ok=True, state="done", message=f"{events} events in {len(batches)} batches")
     return batches

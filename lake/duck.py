@@ -1,6 +1,7 @@
 """DuckDB connections as the lake uses them: UTC, bounded memory, spill under BLUELAKE_HOME, nothing from outside."""
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -8,7 +9,7 @@ import duckdb
 
 from core.scratch import own_folder
 from core.settings import Settings
-from lake.relations import all_rows, current_rows
+from lake.relations import all_rows, current_rows, quote
 from lake.store import Store
 from lake.tables import TABLES
 
@@ -40,6 +41,13 @@ def _spill(settings: Settings) -> str:
     except OSError as error:
         log.warning("no folder to spill into, so that what does not fit the memory fails: %s", error)
         return ""
+
+
+def ensure_spill(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Give a connection that was opened while none could be made a folder to spill into, if one can be made by now."""
+    if connection.execute("SELECT current_setting('temp_directory')").fetchone() == ("",):
+        with suppress(OSError):
+            connection.execute(f"SET temp_directory = {quote(str(spill_folder(settings)))}")
 
 
 def spill_folder(settings: Settings) -> Path:

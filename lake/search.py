@@ -12,7 +12,7 @@ from deltalake.exceptions import DeltaError
 from core.clock import to_datetime
 from core.settings import Settings
 from lake.accounts import Accounts
-from lake.duck import connect
+from lake.duck import connect, ensure_spill
 from lake.errors import LakeError
 from lake.folding import Folding
 from lake.relations import scan
@@ -117,6 +117,7 @@ class Searcher:
         try:
             with self._lock:
                 opened = self._opened = self._opened or _Opened(self._settings)
+                ensure_spill(opened.connection, self._settings)
                 # Tables that a drain commits later are read later: no post is seen without what it commits with it.
                 names = ("batches", "posts", "deletes", "accounts")
                 snapshot = Snapshot({name: self._store.files(name) for name in names})

@@ -28,6 +28,7 @@ _BEGIN, _END = "<!-- table: make mutants WRITE=--write -->", "<!-- end of the ta
 _HEAD = "| mutant | what it breaks | file | caught by | seconds |\n|---|---|---|---|---|"
 _HARNESS_HEAD = "| mutant | `python -m chaos` with | the oracle |\n|---|---|---|"
 _HARNESS_BEGIN = "<!-- table of the harness: make mutants WRITE=--write -->"
+_COMMAND_FAILED = r"^  ((PipelineError|TruthError|unexpected): |.* although every fault had been taken back$)"
 _LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "data", "__pycache__", ".*_cache", "*.egg-info")
 
 
@@ -53,46 +54,61 @@ def copy_tree(target: Path) -> None:
 
 
 def fails(check: str, tree: Path) -> bool:
-    """Whether `check` fails in `tree`. One that does not end counts as failed.
+    """Whether `check` fails in `tree`. A test that does not end counts as failed.
 
     Raises HarnessError where it cannot be run: a defect after which nothing can be imported shows nothing.
     """
     words = check.split()
-    command = [sys.executable, "-m"]
     if words[0] == "chaos":
-        command += [
-            "chaos",
-            "--first-seed",
-            words[1],
-            "--actions",
-            words[2],
-            "--keep",
-            tempfile.mkdtemp(prefix="kept-", dir=tree),
-        ]
-    else:
-        command += ["pytest", "-q", "-x", "-p", "no:xdist", *words]
+        return bool(told_by_harness(" ".join(words[1:]), tree))
+    code, said = _run(["pytest", "-q", "-x", "-p", "no:xdist", *words], tree)
+    if code not in (None, 0, 1):
+        raise HarnessError(f"{check}: ended with {code}, which says nothing of the mutant: {said[-500:]}")
+    return code != 0
+
+
+def told_by_harness(run: str, tree: Path) -> str:
+    """What a run of the harness in `tree` told against it; empty if all was well. `run`: a seed and its actions.
+
+    Raises HarnessError where it is the harness that failed, or was too slow: that says nothing of a mutant.
+    """
+    seed, actions = run.split()
+    kept = tempfile.mkdtemp(prefix="kept-", dir=tree)
+    code, said = _run(["chaos", "--first-seed", seed, "--actions", actions, "--keep", kept], tree)
+    if code == 0:
+        return ""
+    if told := said_against(said):
+        return told
+    raise HarnessError(f"chaos {run}: ended with {code}, which says nothing of the mutant: {said[-500:]}")
+
+
+def _run(words: Sequence[str], tree: Path) -> tuple[int | None, str]:
+    """Run a module in `tree`. Returns its exit code, None if it did not end, and all that it printed."""
     environment = {**bare_environment(), "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    with (tree / "check.log").open("ab") as log:
+    code: int | None = None
+    with tempfile.TemporaryFile() as log:
+        command = [sys.executable, "-m", *words]
         process = subprocess.Popen(command, cwd=tree, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             code = process.wait(CHECK_SECONDS)
         except subprocess.TimeoutExpired:
-            return True
+            pass
         finally:
             # A check that was cut off leaves its servers in its own session.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    if code not in (0, 1):
-        end = (tree / "check.log").read_text(errors="replace")[-500:]
-        raise HarnessError(f"{check}: ended with {code}, which says nothing of the mutant: {end}")
-    return code == 1
+        log.seek(0)
+        return code, log.read().decode(errors="replace")
 
 
-def said_by_oracle(log: str) -> str:
-    """The differences that a run of the harness told, without their rows; `a command failed` where it did not come to that."""
+def said_against(log: str) -> str:
+    """What a run of the harness printed against the pipeline: the oracle's differences, without their rows, or that a command
+    failed which nothing excuses; empty where it told neither."""
     told = re.findall(r"^  (\d+ [a-z]+) \(", log, re.MULTILINE)
-    return ", ".join(told) or "a command failed"
+    if not told and re.search(_COMMAND_FAILED, log, re.MULTILINE):
+        told = ["a command failed"]
+    return ", ".join(told)
 
 
 def see(mutant: Mutant, tree: Path) -> str:
@@ -101,10 +117,8 @@ def see(mutant: Mutant, tree: Path) -> str:
     How far a process is when something happens to it depends on the machine.
     """
     for number in range(HARNESS_TRIES if mutant.harness else 0):
-        log = tree / "check.log"
-        log.unlink(missing_ok=True)
-        if fails(f"chaos {mutant.harness}", tree):
-            return said_by_oracle(log.read_text(errors="replace"))
+        if told := told_by_harness(mutant.harness, tree):
+            return told
         print(f"{mutant.name}: the harness saw nothing in its run {number + 1}", flush=True)
     return ""
 
@@ -128,7 +142,8 @@ def control(checks: Sequence[str], jobs: int) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="bluelake-control-") as folder, ThreadPoolExecutor(jobs) as pool:
         tree = Path(folder) / "tree"
         copy_tree(tree)
-        suspects = [*runs, *(tests if tests and fails(" ".join(tests), tree) else [])]
+        # As often as a mutant is tried: a run that fails now and then without one would show nothing.
+        suspects = [*runs * HARNESS_TRIES, *(tests if tests and fails(" ".join(tests), tree) else [])]
         return [
             check
             for check, failed in zip(suspects, pool.map(lambda c: fails(c, tree), suspects), strict=True)
@@ -181,7 +196,8 @@ def write_page(results: Sequence[Result]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try what `arguments` ask for. Returns the exit code: 1 if a mutant was not caught, or the control failed."""
+    """Try what `arguments` ask for. Returns the exit code: 1 if a mutant was not caught or could not be tried, or the control
+    failed."""
     parser = argparse.ArgumentParser(prog="python -m chaos.mutants", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1, help="mutants at the same time (default 1)")
     parser.add_argument("--only", nargs="*", help="names of mutants (default: all)")
@@ -194,23 +210,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[str, Result] = {}
     with ThreadPoolExecutor(given.jobs) as pool:
         for number, done in enumerate(as_completed([pool.submit(try_mutant, mutant) for mutant in chosen]), 1):
-            result = done.result()
+            try:
+                result = done.result()
+            except HarnessError as error:
+                print(f"[{number}/{len(chosen)}] cannot be tried: {error}", flush=True)
+                continue
             results[result.mutant.name] = result
             said = f"caught by {result.caught_by}" if result.caught_by else "NOT CAUGHT"
             if result.mutant.harness:
                 said += f"; the harness: {result.seen or 'NOTHING'}"
             print(f"[{number}/{len(chosen)}] {result.mutant.name}: {said} ({result.seconds:.0f} s)", flush=True)
-    ordered = [results[mutant.name] for mutant in chosen]
+    ordered = [results[mutant.name] for mutant in chosen if mutant.name in results]
+    untried = [mutant.name for mutant in chosen if mutant.name not in results]
     runs = [f"chaos {result.mutant.harness}" for result in ordered if result.seen]
     used = list(dict.fromkeys([*(result.caught_by for result in ordered if result.caught_by), *runs]))
     broken = [] if given.no_control else control(used, given.jobs)
     print(table(ordered))
     print(harness_table(ordered))
     missed = [result.mutant.name for result in ordered if result.is_missed]
-    print(f"{len(ordered) - len(missed)} of {len(ordered)} caught; not caught: {', '.join(missed) or 'none'}")
+    print(f"{len(ordered) - len(missed)} of {len(chosen)} caught; not caught: {', '.join(missed) or 'none'}")
+    print(f"could not be tried: {', '.join(untried) or 'none'}")
     if not given.no_control:
-        passed = len(used) - len(broken)
-        print(f"without a mutant {passed} of {len(used)} checks pass; failing: {', '.join(broken) or 'none'}")
+        print(
+            f"without a mutant {len(used) - len(set(broken))} of {len(used)} checks pass; failing: {', '.join(broken) or 'none'}"
+        )
     if given.write and not given.no_control and not missed and not broken:
         write_page(ordered)
-    return 1 if missed or broken else 0
+    return 1 if missed or untried or broken else 0

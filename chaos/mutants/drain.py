@@ -81,6 +81,7 @@ MUTANTS = (
         "for group in (files, sorted(folders), logs,",
         "for group in (sorted(folders), logs,",
         ("tests/lake/test_store.py::test_what_was_written_is_brought_to_the_disk_data_first", _POWER),
+        harness="48 power-loss,power-loss",
     ),
     Mutant(
         "log-not-fsynced",
@@ -89,6 +90,7 @@ MUTANTS = (
         "for group in (files, sorted(folders), logs,",
         "for group in (files, sorted(folders),",
         ("tests/lake/test_store.py::test_what_was_written_is_brought_to_the_disk_data_first", _POWER),
+        harness="48 power-loss,power-loss",
     ),
     Mutant(
         "folders-not-fsynced",

@@ -237,7 +237,7 @@ MUTANTS = (
         "distrust-ends-too-soon",
         "what a slow host may have left out counts as had once any other host, wherever it began, has come past it",
         "ingest/hosts.py",
-        "asked_us + margin_us - lag_us <= self.distrust.from_us and last_us",
+        "begun_us - lag_us <= self.distrust.from_us and last_us",
         "last_us",
         (f"{_FAILOVER}test_what_is_distrusted_was_had_from_a_connection_that_began_before_it_and_ended_behind_it",),
     ),

@@ -94,18 +94,19 @@ def judge(
     withheld: Sequence[tuple[int, int]] = (),
     offset_us: int = 0,
     purged_us: int | None = None,
+    garbage: bool = False,
     exported: Sequence[str] | None = None,
 ) -> Verdict:
     """What the oracle says. `stored`, `shown`: rows with their table; without `shown`, all that is stored shows.
     `withheld`: spans in seconds past noon."""
     spans = [Withheld(PORT, HOUR_US + first * 1_000_000, HOUR_US + last * 1_000_000) for first, last in withheld]
     visible = stored if shown is None else shown
-    tables = (*TABLES, "gaps")
+    tables = (*TABLES, "gaps", "rejects")
     oracle = Oracle(
         truth_of(happened, spans),
         {table: [values for name, values in stored if name == table] for table in tables},
         {table: [values for name, values in visible if name == table] for table in tables},
-        World({PORT: offset_us}, purged_us),
+        World({PORT: offset_us}, purged_us, garbage=garbage),
         exported,
     )
     return oracle.judge()

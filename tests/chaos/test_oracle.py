@@ -188,6 +188,13 @@ def test_a_gap_stands_there_once() -> None:
     assert kinds(verdict) == [("twice", "gaps")]
 
 
+def test_what_was_refused_is_no_event_and_stands_there_once() -> None:
+    reject = ("rejects", {"reason": "invalid_json", "raw": b"not json"})
+    assert kinds(judge([POST], [*WHOLE[:1], reject], garbage=True)) == []
+    assert kinds(judge([POST], [*WHOLE[:1], reject, reject], garbage=True)) == [("twice", "rejects")]
+    assert kinds(judge([POST], [*WHOLE[:1], reject])) == [("foreign", "rejects")]
+
+
 def test_a_post_lies_in_its_authors_folder_or_in_that_of_those_who_have_none() -> None:
     for folder, right in ((ANN, True), ("other", True), (BOB, False)):
         found = kinds(judge([POST], [("posts", row(POST, user_did=folder))]))
@@ -201,7 +208,9 @@ def test_what_an_account_wrote_after_it_came_back_is_not_purged() -> None:
     happened = [POST, gone, back, later]
     shown = [("posts", row(later)), ("accounts", row(back))]
     assert kinds(judge(happened, [*accounts, ("posts", row(later))], shown, purged_us=TWO_HOURS_LATER_US)) == []
-    assert ("lost", "posts") in kinds(judge(happened, [*accounts, ("posts", row(POST))], shown[1:], purged_us=TWO_HOURS_LATER_US))
+    assert ("lost", "posts") in kinds(
+        judge(happened, [*accounts, ("posts", row(POST))], shown[1:], purged_us=TWO_HOURS_LATER_US)
+    )
 
 
 def test_what_an_account_wrote_right_after_its_deletion_may_go_until_it_comes_back() -> None:

@@ -27,7 +27,8 @@ class JetstreamHost:
     `clock_us`: what its clock is ahead by. `first_seq`: the sequence number of its first frame; others follow in steps of 3.
     `floor_us`: it serves nothing older. `withheld`: spans of (base) time that it never serves. `silent`: it sends nothing.
     `heeds_largest`: it leaves out what is larger than was asked for.
-    `refusal`: HTTP status, body and headers in place of a handshake. `no_endpoint`: the status for a wire that it does not speak.
+    `refusal`: HTTP status, body and headers in place of a handshake, so many times as `refusals` says, or until it is taken
+    back. `no_endpoint`: the status for a wire that it does not speak.
     `credentials`: the Authorization header that it wants, empty for none.
     `spoil`: makes that answer an odd one. `dictionary`: what it compresses with.
     """
@@ -46,6 +47,7 @@ class JetstreamHost:
         self.silent = False
         self.heeds_largest = True
         self.refusal: tuple[int, str, Mapping[str, str]] | None = None
+        self.refusals: int | None = None
         self.no_endpoint = 404
         self.spoil: Callable[[Response], None] | None = None
         self.subprotocol: str | None = "xrpc.v1.json"
@@ -100,6 +102,9 @@ class JetstreamHost:
         self.cursors.append(cursor)
         if self.refusal is not None:
             status, body, headers = self.refusal
+            if self.refusals is not None:
+                self.refusals -= 1
+                self.refusal = self.refusal if self.refusals else None
             response = self._refuse(connection, status, body, headers)
             if self.spoil is not None:
                 self.spoil(response)

@@ -340,22 +340,22 @@ def test_a_span_that_is_distrusted_does_not_hide_that_redis_stands_further_back(
 
 
 @pytest.mark.parametrize(
-    ("asked_seconds", "last_seconds", "is_had"),
-    # The other host's clock is 5 s ahead, and what was asked for may be what comes REWIND_SECONDS later.
-    [(-240 + 5 - 2, 5, True), (-240 + 5 - 2, 4, False), (-240 + 5, 5, False), (-20, 60, False)],
+    ("begun_seconds", "last_seconds", "is_had"),
+    # The other host's clock is 5 s ahead.
+    [(-240 + 5, 5, True), (-240 + 5, 4, False), (-240 + 6, 5, False), (-20, 60, False)],
 )
 def test_what_is_distrusted_was_had_from_a_connection_that_began_before_it_and_ended_behind_it(
-    settings: Settings, buffer: Buffer, asked_seconds: int, last_seconds: int, is_had: bool
+    settings: Settings, buffer: Buffer, begun_seconds: int, last_seconds: int, is_had: bool
 ) -> None:
     cursors = {"two": Cursor(START_US, None, 5 * SECOND_US)}
     write_watermark(settings.watermark_path, Watermark(5, 5, cursors))
     hosts = resumed(settings, buffer)
     distrust = Distrust("ws://one/subscribe", START_US - 240 * SECOND_US, START_US)
-    asked_us, last_us = START_US + asked_seconds * SECOND_US, START_US + last_seconds * SECOND_US
+    begun_us, last_us = START_US + begun_seconds * SECOND_US, START_US + last_seconds * SECOND_US
     hosts.distrust = distrust
-    hosts.trust("ws://one/subscribe", asked_us, last_us)
+    hosts.trust("ws://one/subscribe", begun_us, last_us)
     assert hosts.distrust is distrust
-    hosts.trust("ws://two/subscribe", asked_us, last_us)
+    hosts.trust("ws://two/subscribe", begun_us, last_us)
     assert hosts.distrust is (None if is_had else distrust)
 
 

@@ -119,6 +119,27 @@ def test_a_host_that_refuses_v2_again_and_again_is_read_on_v1(
     asyncio.run(scenario())
 
 
+def test_refusals_that_v2_was_read_between_are_not_in_a_row(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(follower, "LAST_RETRY_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        async with jetstream_host("v1", "v2", path=False) as host:
+            host.refusal, host.refusals = (403, "", {}), 4
+            async with running(tuned(settings, host.url), buffer):
+                await host.give(*frames(0, 20))
+                await until(lambda: len(held(buffer)) == 20)
+                host.refusal, host.refusals = (403, "", {}), 4
+                await host.drop()
+                await host.give(*frames(20, 20))
+                await until(lambda: set(rkeys(buffer)) == set(expected(0, 40)))
+            assert set(host.paths) == {V2_PATH}
+
+    asyncio.run(scenario())
+
+
 def test_a_host_that_had_no_v2_for_one_connection_is_asked_for_it_again(buffer: Buffer, settings: Settings) -> None:
     async def scenario() -> None:
         async with jetstream_host("v1", path=False) as host, running(tuned(settings, host.url), buffer):

@@ -9,7 +9,7 @@ import pytest
 
 from core.settings import Settings
 from lake import duck
-from lake.duck import connect
+from lake.duck import connect, ensure_spill
 from tests.conftest import ROOT, clean_environment
 
 ROWS = 8_000_000
@@ -78,3 +78,23 @@ def test_without_a_folder_to_spill_into_what_fits_the_memory_is_answered(
     with connect(lake_settings) as connection:
         assert connection.execute("SELECT sum(i) FROM range(10) AS r(i)").fetchone() == (45,)
     assert "No space left on device" in caplog.text
+
+
+def test_a_connection_that_outlives_a_full_disk_spills_once_there_is_room(
+    home: Path, lake_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tmp: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp))
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(duck, "own_folder", full)
+        connection = connect(lake_settings)
+        ensure_spill(connection, lake_settings)
+        assert connection.execute("SELECT current_setting('temp_directory')").fetchone() == ("",)
+    with connection:
+        ensure_spill(connection, lake_settings)
+        (folder,) = connection.execute("SELECT current_setting('temp_directory')").fetchone() or ("",)
+        assert Path(folder).is_relative_to(home / "tmp")
+        # One that it has stays: what was spilled lies there.
+        ensure_spill(connection, lake_settings)
+        assert connection.execute("SELECT current_setting('temp_directory')").fetchone() == (folder,)
