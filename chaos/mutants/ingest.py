@@ -109,7 +109,7 @@ MUTANTS = (
         "self.number = max(state.flush, watermark.offered, self._buffer.last_number()) + 1",
         "self.number = max(state.flush, self._buffer.last_number()) + 1",
         (f"{_INGESTER}test_an_emptied_redis_is_noticed_and_refilled_from_the_lakes_watermark",),
-        harness="48 redis-flush,redis-flush",
+        harness="51 redis-flush,redis-flush",
     ),
     Mutant(
         "streams-numbers-ignored",

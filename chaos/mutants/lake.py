@@ -92,6 +92,23 @@ MUTANTS = (
         (f"{_SEAL}test_what_a_seal_says_is_sealed_is_on_the_disk", _SEAL.removesuffix("::")),
     ),
     Mutant(
+        "seal-keeps-deleted-rows",
+        "a seal writes an hour's deleted rows again",
+        "lake/seal.py",
+        "                kept=condition,",
+        '                kept="",',
+        (f"{_SEAL}test_deleted_records_and_deleted_accounts_leave_the_files",),
+    ),
+    Mutant(
+        "maintenance-rewrites-nothing",
+        "rows that were deleted after their hour's seal stay in its files",
+        "lake/maintenance.py",
+        "            turn.append((hour, files))",
+        "            turn.append((hour, []))",
+        (f"{_MAINTENANCE}test_deleted_rows_leave_sealed_hours",),
+        harness="48 kill-drain",
+    ),
+    Mutant(
         "purge-of-suspended-accounts",
         "records of accounts that are only suspended leave the files",
         "lake/sql/purge_gone_accounts.sql",
