@@ -34,6 +34,8 @@ class _Counts(msgspec.Struct):
 class Batch:
     """What one drain did. `started`: UTC. Bytes: `bytes_raw` of JSON taken, `bytes_stored` of Parquet written.
 
+    `duplicates`: events that were re-delivered, rejects not among them. `rejects_by_reason`: all frames that could not be
+    rows, also those that the table `rejects` has already; `rows_by_table` tells how many it had not.
     `unwritable`: by table, the ordinals of the frames (among those after the watermark) that it was committed without.
     """
 
@@ -58,7 +60,7 @@ class Batch:
 
     @property
     def rejects(self) -> int:
-        """Frames rejected."""
+        """Frames rejected, however often the same one came."""
         return sum(self.rejects_by_reason.values())
 
     def add(self, table: str, counts: Mapping[str, object]) -> None:

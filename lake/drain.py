@@ -290,8 +290,9 @@ class Drain:
         self, connection: duckdb.DuckDBPyConnection, rejects: list[Reject]
     ) -> tuple[Table, Selection, dict[str, object]]:
         selection = select_new_rejects(connection, self._store, rejects, REJECTS_MARGIN_US)
-        reasons = Counter(selection.rows["reason"].to_pylist())
-        return REJECTS, selection, {"duplicates": selection.duplicates, "rejects_by_reason": reasons}
+        # All of them, not only those that are new: a host that sends one frame of garbage a thousand times sends it a
+        # thousand times.
+        return REJECTS, selection, {"rejects_by_reason": Counter(reject.reason for reject in rejects)}
 
     def _write(
         self, writer: Writer, batch: Batch, table: Table, selection: Selection, counts: dict[str, object]

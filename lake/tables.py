@@ -178,6 +178,8 @@ REJECTS = Table(
     ),
     key=("reason", "raw"),
 )
+# events_in = rows_out + duplicates + rejects. `rejects` and `rejects_by_reason` count every frame that could not be a row,
+# however often the same one came; `rows_by_table` has under `rejects` those that were kept as new.
 BATCHES = Table(
     "batches",
     (

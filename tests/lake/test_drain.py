@@ -129,13 +129,33 @@ def test_a_run_with_less_memory_counts_what_a_killed_one_committed_once(
     assert (stored(settings), stored(settings, "posts")) == (["3ka", "3kb", "3kc"], ["3ka", "3kb", "3kc"])
 
 
+def test_a_reject_counts_as_often_as_it_came_and_is_kept_once(buffer: Buffer, settings: Settings) -> None:
+    invalid = commit_frame(rkey="../x")
+    feed(buffer, [b"junk", *likes("3ka", "3kb", "3ka"), b"junk", invalid, b"junk", invalid])
+    feed(buffer, [b"junk"])
+
+    (batch,) = drain(settings)
+
+    assert batch.rejects_by_reason == {"not_json": 4, "invalid_rkey": 2}
+    assert sorted(values(settings, "SELECT raw FROM rejects")) == sorted([b"junk", invalid])
+    (row,) = rows(settings, "SELECT * FROM batches")
+    assert (row["events_in"], row["rows_out"], row["duplicates"], row["rejects"]) == (9, 2, 1, 6)
+    assert json.loads(row["rejects_by_reason"]) == {"not_json": 4, "invalid_rkey": 2}
+    assert json.loads(row["rows_by_table"]) == {"likes": 2, "rejects": 2}
+    # What is in the lake already counts too.
+    feed(buffer, [b"junk", *likes("3kc")])
+    (again,) = drain(settings)
+    assert (again.rows_out, again.duplicates, again.rejects) == (1, 0, 1)
+
+
 def test_redelivered_events_fall_out_of_a_batch_and_of_the_lake(buffer: Buffer, settings: Settings) -> None:
     feed(buffer, [*likes("3ka", "3kb", "3ka"), *posts("3kp"), b"junk"])
     (first,) = drain(settings)
     feed(buffer, [*likes("3ka", "3kc"), *posts("3kp"), b"junk"])
     (second,) = drain(settings)
 
-    assert (first.duplicates, second.duplicates) == (1, 3)
+    assert (first.duplicates, second.duplicates) == (1, 2)
+    assert (first.rejects, second.rejects) == (1, 1)
     assert stored(settings) == ["3ka", "3kb", "3kc"]
     assert stored(settings, "posts") == ["3kp"]
     assert values(settings, "SELECT count(*) FROM rejects") == [1]
