@@ -10,7 +10,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from core.reasons import GapCause, HostFault, RejectReason
+from core.reasons import INGEST_REJECT_REASONS, GapCause, HostFault, RejectReason
 
 MetricType = Literal["counter", "gauge", "histogram"]
 
@@ -49,7 +49,7 @@ INGEST_METRICS = (
         "counter",
         "Frames that cannot be an event, by reason; all are kept in rejects.",
         ("reason",),
-        tuple(RejectReason),
+        INGEST_REJECT_REASONS,
     ),
     MetricDefinition("bluelake_ingest_bytes_total", "counter", "Bytes of the frames received."),
     MetricDefinition("bluelake_ingest_flushes_total", "counter", "Flushes that Redis accepted."),
@@ -98,10 +98,21 @@ LAKE_METRICS = (
     MetricDefinition("bluelake_lake_last_batch_duration_seconds", "gauge", "Time that the last batch took."),
     MetricDefinition("bluelake_lake_last_batch_rejects", "gauge", "Events that the last batch rejected."),
     MetricDefinition(
-        "bluelake_lake_last_batch_reject_ratio", "gauge", "Share of the last batch's events that were rejected, 0 to 1."
+        "bluelake_lake_worst_reject_ratio",
+        "gauge",
+        "Greatest share of a batch's events that were rejected, of the batches written in the last 15 minutes, 0 to 1; "
+        "0 where there were none.",
     ),
     MetricDefinition(
         "bluelake_lake_reject_alert", "gauge", "1 while that share is above REJECT_ALERT_RATIO; the drain goes on."
+    ),
+    MetricDefinition(
+        "bluelake_lake_recent_rejects",
+        "gauge",
+        "Events that the batches written in the last 24 hours rejected, by reason, those that the ingester set aside among "
+        "them; the same one as often as it came.",
+        ("reason",),
+        tuple(RejectReason),
     ),
     MetricDefinition(
         "bluelake_lake_last_batch_duplicates", "gauge", "Re-delivered events that the last batch dropped."

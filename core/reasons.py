@@ -30,6 +30,17 @@ class RejectReason(StrEnum):
     TOO_DEEP = "too_deep"
 
 
+# The ingester looks at a frame's shape and time; what is in it, only the drain looks at.
+_DRAIN_REJECT_REASONS = (
+    RejectReason.INVALID_DID,
+    RejectReason.INVALID_RKEY,
+    RejectReason.INVALID_REV,
+    RejectReason.INVALID_RECORD,
+    RejectReason.UNWRITABLE,
+)
+INGEST_REJECT_REASONS = tuple(reason for reason in RejectReason if reason not in _DRAIN_REJECT_REASONS)
+
+
 class GapCause(StrEnum):
     """Why a span of time may lack events. A row of `gaps` names one of these."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 from deltalake.exceptions import DeltaError
@@ -14,12 +14,11 @@ from core.errors import BluelakeError
 from core.settings import Settings
 from core.status import read_status
 from core.watermark import read_watermark
-from lake.duck import connect
 from lake.gaps import Gap, describe, read_gaps
-from lake.relations import scan
+from lake.recent_batches import ALERT_SECONDS, RecentBatch, read_recent, worst
 from lake.seal import waiting_hours
 from lake.store import Store
-from lake.tables import BATCHES, TABLES
+from lake.tables import TABLES
 from lake.views import current
 
 WARNING = "warning"
@@ -51,7 +50,7 @@ def status(settings: Settings) -> list[Part]:
         buffer_part(settings),
         process_part(settings, "drain"),
         _or_down("lake", lambda: lake_part(settings, Store(settings.lake_dir))),
-        _or_down("rejects", lambda: rejects_part(settings, *_last_batch(settings, Store(settings.lake_dir)))),
+        _or_down("rejects", lambda: _rejects(settings, datetime.now(UTC))),
         _or_down("gaps", lambda: gaps_part(read_gaps(settings, Store(settings.lake_dir)))),
         _or_down("views", lambda: views_part(settings)),
         _or_down("seal", lambda: seal_part(settings, Store(settings.lake_dir), datetime.now(UTC))),
@@ -117,17 +116,24 @@ def lake_part(settings: Settings, store: Store) -> Part:
     return Part("lake", True, "up", f"flush {watermark.committed} is committed; newest event {_ago(age)}")
 
 
-def rejects_part(settings: Settings, events: int, rejects: int) -> Part:
-    """Whether more of the last batch's `events` than REJECT_ALERT_RATIO could not be rows. They are kept, and nothing stops."""
-    if not raises_alert(settings, events, rejects):
-        return Part("rejects", True, "ok", f"{rejects:,} of {events:,} events of the last batch")
-    detail = f"{rejects:,} of {events:,} events of the last batch ({rejects / events:.1%}) could not be rows"
+def rejects_part(settings: Settings, batch: RecentBatch | None) -> Part:
+    """Whether more than REJECT_ALERT_RATIO of the events of `batch`, the worst of the last ALERT_SECONDS, could not be rows.
+
+    They are kept, and nothing stops.
+    """
+    minutes = f"the last {ALERT_SECONDS / 60:.0f} minutes"
+    if batch is None:
+        return Part("rejects", True, "ok", f"no batch in {minutes}")
+    detail = f"{batch.rejects:,} of {batch.events:,} events of the worst batch of {minutes}"
+    if not raises_alert(settings, batch):
+        return Part("rejects", True, "ok", detail)
+    detail = f"{detail} ({batch.reject_ratio:.1%}) could not be rows"
     return Part("rejects", True, WARNING, f"{detail}: see `bluelake sql 'FROM rejects'`")
 
 
-def raises_alert(settings: Settings, events: int, rejects: int) -> bool:
-    """Whether so many rejects among so many events are too many."""
-    return events > 0 and rejects / events > settings.reject_alert_ratio
+def raises_alert(settings: Settings, batch: RecentBatch) -> bool:
+    """Whether too many of the events of `batch` were rejected."""
+    return batch.reject_ratio > settings.reject_alert_ratio
 
 
 def gaps_part(gaps: list[Gap]) -> Part:
@@ -136,16 +142,9 @@ def gaps_part(gaps: list[Gap]) -> Part:
     return Part("gaps", True, WARNING if open_ else "ok", describe(gaps))
 
 
-def _last_batch(settings: Settings, store: Store) -> tuple[int, int]:
-    """Events and rejects of the newest batch."""
-    files = sorted(store.files(BATCHES.name), key=lambda file: file.last_us)[-1:]
-    if not files:
-        return 0, 0
-    with connect(settings, memory_mb=64, threads=1) as connection:
-        row = connection.execute(
-            f"SELECT events_in, rejects FROM {scan(BATCHES, files)} ORDER BY last_flush DESC LIMIT 1"
-        ).fetchone()
-    return (row[0], row[1]) if row else (0, 0)
+def _rejects(settings: Settings, now: datetime) -> Part:
+    since = now - timedelta(seconds=ALERT_SECONDS)
+    return rejects_part(settings, worst(read_recent(settings, Store(settings.lake_dir), since), now))
 
 
 def views_part(settings: Settings) -> Part:

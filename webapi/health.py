@@ -1,6 +1,7 @@
 """`GET /healthz`: how each part is, and how old the data is."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from buffer.client import Buffer
 from core.clock import to_datetime
 from core.errors import BluelakeError
 from lake.gaps import missing_seconds
+from lake.recent_batches import ALERT_SECONDS, worst
 from lake.status import WARNING, Part, gaps_part, process_part, rejects_part, views_part
 from lake.views import current
 from webapi.formats import rfc3339
@@ -100,9 +102,9 @@ def _buffer_and_ingest(access: LakeAccess) -> dict[str, Any]:
 
 
 def _rejects(access: LakeAccess) -> dict[str, Any]:
-    batches = access.batches(1)
-    events, rejects = (batches[0].events_in, batches[0].rejects) if batches else (0, 0)
-    return _described(rejects_part(access.settings, events, rejects))
+    now = datetime.now(UTC)
+    recent = access.recent_batches(now - timedelta(seconds=ALERT_SECONDS))
+    return _described(rejects_part(access.settings, worst(recent, now)))
 
 
 def _gaps(access: LakeAccess) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from core.settings import Settings, load_settings
 from lake.doomed import oldest_waiting_us, read_state
 from lake.duck import connect
 from lake.gaps import Gap, read_gaps
+from lake.recent_batches import RecentBatch, read_recent
 from lake.relations import scan
 from lake.seal import waiting_hours
 from lake.search import Searcher, SearchUnavailableError
@@ -70,6 +71,11 @@ class LakeAccess:
                     [limit],
                 ).fetchall()
         return [BatchRow(*row) for row in rows]
+
+    def recent_batches(self, since: datetime) -> list[RecentBatch]:
+        """The batches that were written at `since` or later. Raises LakeError."""
+        with self._reading("batches"):
+            return read_recent(self.settings, self._store, since)
 
     def sealing(self) -> Part:
         """Whether the last seal went well, and what waits for the next one. Raises LakeError."""

@@ -5,6 +5,7 @@ gunicorn's workers share their counts through files in PROMETHEUS_MULTIPROC_DIR 
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -16,6 +17,7 @@ from buffer.errors import BufferError
 from core.errors import BluelakeError
 from core.metrics import LAKE_TASKS, METRICS, WEB_METRICS, Metrics
 from lake.gaps import missing_seconds
+from lake.recent_batches import REASONS_SECONDS, count_reasons, worst
 from lake.status import buffer_depth, last_well_seconds, raises_alert
 from lake.views import current
 from webapi.lake_access import LakeAccess, lake_access
@@ -121,12 +123,23 @@ class _State(Collector):
             yield _gauge("bluelake_lake_last_batch_events", batch.events_in)
             yield _gauge("bluelake_lake_last_batch_duration_seconds", batch.duration_ms / 1000)
             yield _gauge("bluelake_lake_last_batch_rejects", batch.rejects)
-            yield _gauge("bluelake_lake_last_batch_reject_ratio", batch.rejects / max(batch.events_in, 1))
-            alert = raises_alert(self._access.settings, batch.events_in, batch.rejects)
-            yield _gauge("bluelake_lake_reject_alert", int(alert))
             yield _gauge("bluelake_lake_last_batch_duplicates", batch.duplicates)
             if batch.newest_event_at is not None:
                 yield _gauge("bluelake_lake_data_age_seconds", batch.age_seconds())
+        now = datetime.now(UTC)
+        recent = self._access.recent_batches(now - timedelta(seconds=REASONS_SECONDS))
+        found = worst(recent, now)
+        yield _gauge("bluelake_lake_worst_reject_ratio", found.reject_ratio if found else 0)
+        yield _gauge(
+            "bluelake_lake_reject_alert", int(found is not None and raises_alert(self._access.settings, found))
+        )
+        rejects = _family("bluelake_lake_recent_rejects")
+        counts: dict[str, int] = dict.fromkeys(METRICS["bluelake_lake_recent_rejects"].label_values, 0)
+        # Those of a newer version, whose names are unknown here, show once there are any.
+        counts.update(count_reasons(recent))
+        for reason, count in counts.items():
+            rejects.add_metric([reason], count)
+        yield rejects
 
 
 def _family(name: str) -> GaugeMetricFamily:

@@ -1,5 +1,8 @@
 """The registry of metrics."""
 
+import inspect
+import re
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -13,7 +16,8 @@ from core.metrics import (
     MetricDefinition,
     Metrics,
 )
-from core.reasons import RejectReason
+from core.reasons import INGEST_REJECT_REASONS, RejectReason, diagnose_syntax
+from tests.conftest import ROOT
 
 GROUPS = (*INGEST_METRICS, *BUFFER_METRICS, *LAKE_METRICS, *WEB_METRICS)
 CLOSED = [definition for definition in GROUPS if definition.label_values]
@@ -42,12 +46,21 @@ def test_every_value_of_a_closed_label_shows_zero(definition: MetricDefinition) 
 def test_queues_and_reasons_are_closed() -> None:
     values = {definition.name: definition.label_values for definition in CLOSED}
 
-    assert values["bluelake_ingest_rejects_total"] == tuple(RejectReason)
+    assert values["bluelake_lake_recent_rejects"] == tuple(RejectReason)
+    assert values["bluelake_ingest_rejects_total"] == INGEST_REJECT_REASONS
     assert [name for name, found in values.items() if found == QUEUE_NAMES] == [
         "bluelake_ingest_events_total",
         "bluelake_buffer_events",
         "bluelake_buffer_bytes",
     ]
+
+
+def test_the_ingester_counts_the_reasons_that_its_code_names() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "ingest").glob("*.py"))
+    # What it calls for the rest.
+    code += inspect.getsource(diagnose_syntax)
+
+    assert set(re.findall(r"RejectReason\.([A-Z]\w*)", code)) == {reason.name for reason in INGEST_REJECT_REASONS}
 
 
 @pytest.mark.parametrize("definition", GROUPS, ids=lambda definition: definition.name)

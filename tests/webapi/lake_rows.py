@@ -41,7 +41,8 @@ def batch(newest: datetime | None, *, at: datetime = NOON, **more: Any) -> Row:
     """A batch."""
     numbers = ("duration_ms", "first_flush", "last_flush", "events_in", "rows_out", "duplicates", "rejects")
     zeros = dict.fromkeys((*numbers, "bytes_raw", "bytes_stored"), 0)
-    return {**zeros, "event_at": at, "newest_event_at": newest, "cursors": "{}", **more}
+    texts = {"rejects_by_reason": "{}", "cursors": "{}"}
+    return {**zeros, **texts, "event_at": at, "newest_event_at": newest, **more}
 
 
 class Lake:

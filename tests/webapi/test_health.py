@@ -12,12 +12,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from buffer.chunks import Chunk
 from buffer.client import Buffer
 from core.metrics import LAKE_PARTS, METRICS
+from core.reasons import RejectReason
 from core.settings import Settings
 from core.status import report
 from core.watermark import Cursor
+from lake.drain import drain
 from lake.status import status
 from lake.views import Published
-from tests.conftest import RedisServer
+from tests.conftest import RedisServer, commit_frame
+from tests.lake.feed import feed
 from tests.webapi.lake_rows import NOON, SECOND, Lake, batch, delete, post
 
 FLUSHED_US = 1_783_166_400_000_000
@@ -64,33 +67,81 @@ def test_everything_is_well(
     assert parts["views"]["published_at"] == "2026-07-04T12:00:00.000000Z"
 
 
-def test_open_gaps_and_many_rejects_are_warnings(lake: Lake, client: Client) -> None:
+def test_open_gaps_are_a_warning(lake: Lake, client: Client) -> None:
     host_skipped = {"host": "ws://one", "cause": "host_skipped"}
     first = {"event_at": NOON, "from_at": NOON, "to_at": NOON + timedelta(seconds=90), **host_skipped}
     second = {**first, "event_at": NOON + timedelta(seconds=60), "from_at": NOON + timedelta(seconds=60)}
     repaired = {**first, "to_at": NOON + timedelta(seconds=10), "repaired_at": NOON + timedelta(hours=1)}
-    lake.write(
-        batches=[batch(NOON, events_in=200, rejects=3)],
-        gaps=[first, second, {**repaired, "repaired_at": None}, repaired],
-    )
+    lake.write(gaps=[first, second, {**repaired, "repaired_at": None}, repaired])
     answer = client.get("/healthz").json()
-    assert answer["warnings"] == ["rejects", "gaps"]
-    gaps, rejects = answer["parts"]["gaps"], answer["parts"]["rejects"]
+    assert answer["warnings"] == ["gaps"]
+    gaps = answer["parts"]["gaps"]
     assert (gaps["ok"], gaps["state"], gaps["open"], gaps["seconds"]) == (True, "warning", 2, 90)
     assert "2026-07-04T12:01:00Z to 2026-07-04T12:01:30Z, host_skipped at ws://one" in gaps["detail"]
-    assert (rejects["ok"], rejects["state"]) == (True, "warning")
-    assert "3 of 200 events of the last batch (1.5%)" in rejects["detail"]
     values = told(client)
     assert values["bluelake_lake_open_gaps",] == 2
     assert values["bluelake_lake_gap_seconds",] == 90
+
+
+def test_the_worst_batch_of_a_catch_up_raises_the_alert(
+    redis_server: RedisServer, buffer: Buffer, web_settings: Callable[..., Settings], client: Client
+) -> None:
+    settings = web_settings(redis_url=redis_server.url, drain_max_events=100)
+    good = [commit_frame(rkey=f"3k{number}") for number in range(197)]
+    # The same garbage three times is three rejects.
+    for frames in (good[:98] + [b"junk"] * 2, good[98:195] + [b"junk"] * 3, good[195:]):
+        feed(buffer, frames)
+    assert [(batch.events_in, batch.rejects) for batch in drain(settings)] == [(100, 2), (100, 3), (2, 0)]
+    rejects = client.get("/healthz").json()["parts"]["rejects"]
+    assert (rejects["ok"], rejects["state"]) == (True, "warning")
+    assert "3 of 100 events of the worst batch of the last 15 minutes (3.0%)" in rejects["detail"]
+    assert [part.detail for part in status(settings) if part.name == "rejects"] == [rejects["detail"]]
+    values = told(client)
     assert values["bluelake_lake_reject_alert",] == 1
-    assert values["bluelake_lake_last_batch_reject_ratio",] == 3 / 200
+    assert values["bluelake_lake_worst_reject_ratio",] == 3 / 100
+    assert values["bluelake_lake_last_batch_rejects",] == 0
 
 
-def test_few_rejects_are_no_warning(lake: Lake, client: Client) -> None:
-    lake.write(batches=[batch(NOON, events_in=200, rejects=2)])
-    assert client.get("/healthz").json()["warnings"] == []
-    assert b"bluelake_lake_reject_alert 0.0" in client.get("/metrics").content
+def test_few_rejects_are_no_warning(
+    redis_server: RedisServer, buffer: Buffer, web_settings: Callable[..., Settings], client: Client
+) -> None:
+    settings = web_settings(redis_url=redis_server.url)
+    feed(buffer, [*(commit_frame(rkey=f"3k{number}") for number in range(99)), b"junk"])
+    drain(settings)
+    rejects = {"ok": True, "state": "ok", "detail": "1 of 100 events of the worst batch of the last 15 minutes"}
+    assert client.get("/healthz").json()["parts"]["rejects"] == rejects
+    values = told(client)
+    assert (values["bluelake_lake_reject_alert",], values["bluelake_lake_worst_reject_ratio",]) == (0, 1 / 100)
+
+
+def test_hostile_names_are_counted_by_reason(
+    redis_server: RedisServer, buffer: Buffer, web_settings: Callable[..., Settings], client: Client
+) -> None:
+    settings = web_settings(redis_url=redis_server.url)
+    name = "bluelake_lake_recent_rejects"
+    assert {label[1]: count for label, count in told(client).items() if label[0] == name} == dict.fromkeys(
+        RejectReason, 0
+    )
+    rkeys = [commit_frame(rkey=rkey) for rkey in ("../../etc/passwd", "..", "a/b")]
+    dids = [commit_frame(did=did) for did in ("did:plc:../../etc", "/etc/passwd")]
+    feed(buffer, [*rkeys, commit_frame()])
+    drain(settings)
+    feed(buffer, [*dids, *rkeys[:1]])
+    drain(settings)
+    values = told(client)
+    assert values[name, "invalid_rkey"] == 4
+    assert values[name, "invalid_did"] == 2
+    assert sum(count for label, count in values.items() if label[0] == name) == 6
+
+
+def test_where_no_batch_was_written_lately_there_is_no_alert(lake: Lake, client: Client) -> None:
+    lake.write(batches=[batch(NOON, events_in=2, rejects=2, rejects_by_reason='{"not_json": 2}')])
+    detail = "no batch in the last 15 minutes"
+    assert client.get("/healthz").json()["parts"]["rejects"] == {"ok": True, "state": "ok", "detail": detail}
+    values = told(client)
+    assert (values["bluelake_lake_reject_alert",], values["bluelake_lake_worst_reject_ratio",]) == (0, 0)
+    assert values["bluelake_lake_recent_rejects", "not_json"] == 0
+    assert values["bluelake_lake_last_batch_rejects",] == 2
 
 
 def test_without_redis_the_api_still_answers(lake: Lake, client: Client) -> None:

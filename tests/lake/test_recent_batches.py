@@ -1,0 +1,59 @@
+"""The batches that were written lately, of real drains."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from buffer.client import Buffer
+from core.settings import Settings
+from lake.drain import drain
+from lake.recent_batches import RecentBatch, count_reasons, read_recent, worst
+from lake.seal import seal
+from lake.store import Store
+from tests.conftest import commit_frame
+from tests.lake.feed import feed
+from tests.webapi.lake_rows import NOON, Lake, batch
+
+MINUTE = timedelta(minutes=1)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def test_a_batch_is_recent_by_when_it_was_written(buffer: Buffer, settings: Settings) -> None:
+    for frames in ([commit_frame(), b"junk"], [commit_frame(rkey="3kb"), b"junk", b"junk"]):
+        feed(buffer, frames)
+        drain(settings)
+    store = Store(settings.lake_dir)
+
+    first, second = sorted(read_recent(settings, store, NOON), key=lambda found: found.written_at)
+
+    assert (first.events, first.rejects, first.rejects_by_reason) == (2, 1, {"not_json": 1})
+    assert (second.events, second.rejects, second.rejects_by_reason) == (3, 2, {"not_json": 2})
+    assert count_reasons([first, second]) == {"not_json": 3}
+    assert read_recent(settings, store, second.written_at) == [second]
+    assert read_recent(settings, store, second.written_at + MILLISECOND) == []
+    # Sealed, they are one file.
+    seal(settings, second.written_at + 120 * MINUTE)
+    assert len(store.files("batches")) == 1
+    assert read_recent(settings, store, second.written_at) == [second]
+
+
+def test_the_worst_is_of_the_last_fifteen_minutes() -> None:
+    bad, good = RecentBatch(NOON, 4, 2, {}), RecentBatch(NOON + MINUTE, 100, 3, {})
+
+    assert worst([good, bad], NOON + 15 * MINUTE) == bad
+    assert worst([good, bad], NOON + 15 * MINUTE + MILLISECOND) == good
+    assert worst([good, bad], NOON + 17 * MINUTE) is None
+    same = RecentBatch(NOON + MINUTE, 2, 1, {})
+    assert worst([bad, same, good], NOON + 15 * MINUTE) == same
+
+
+def test_old_batches_are_not_read_though_their_file_is_new(lake_settings: Settings) -> None:
+    """As after a seal of hours of long ago."""
+    lake = Lake(lake_settings)
+    lake.write(batches=[batch(NOON)])
+    (file,) = lake.store.files("batches")
+    since = NOON + timedelta(days=1, hours=2)
+    assert file.added_us > since.timestamp() * 1e6
+    path = Path(file.path)
+    path.write_bytes(bytes(path.stat().st_size))
+
+    assert read_recent(lake_settings, lake.store, since) == []
