@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.clock import to_datetime, to_us
@@ -30,6 +30,11 @@ PUBLIC_JETSTREAM_URLS = (
 UNUSABLE_IN_PATHS = frozenset("%[]*")
 _DURATION = re.compile(r"(\d+)\s*([smhd])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# Of PURGE_DAYS so many are a reserve, besides the grace of the vacuum: a day until the daily run that rewrites an hour, one until
+# the daily run that finds the grace over, and two for runs that fail, after which `maintain` is a warning.
+_PURGE_RUNS_DAYS = 4
+# A drained chunk outlives RAW_KEEP_DAYS by the day that it was drained on, and by one until the daily run that removes it.
+_RAW_RUNS_DAYS = 2
 # Below this a number cannot be a time in microseconds (2001-09-09); it is a sequence number.
 _FIRST_TIME_US = 10**15
 
@@ -144,7 +149,9 @@ class Settings(BaseSettings):
         description="Minutes after which a seal, the purge of a maintenance, or a refresh leaves the rest to the next run.",
     )
     purge_days: float = Field(
-        30, gt=5, description="Days within which a deleted record has left the files; the last five are a reserve."
+        30,
+        gt=_PURGE_RUNS_DAYS,
+        description="Days within which a deleted record has left the files; VACUUM_GRACE_HOURS and the last four are a reserve.",
     )
     vacuum_grace_hours: int = Field(
         24,
@@ -237,6 +244,29 @@ class Settings(BaseSettings):
         parse_start(start, datetime.now(UTC))
         return start
 
+    @model_validator(mode="after")
+    def _purged_in_time(self) -> Self:
+        if self.bluelake_deletions == "keep":
+            return self
+        purge, reserve, most = self.purge_days, self.purge_reserve_days, self.purge_days - _RAW_RUNS_DAYS
+        if purge <= reserve:
+            raise ValueError(
+                f"PURGE_DAYS={purge:g}: with VACUUM_GRACE_HOURS={self.vacuum_grace_hours} it takes up to {reserve:g} days until "
+                "a deleted record has left the files; raise PURGE_DAYS above that, or lower VACUUM_GRACE_HOURS"
+            )
+        if self.raw_keep_days > most:
+            raise ValueError(
+                f"RAW_KEEP_DAYS={self.raw_keep_days:g}: raw/ would hold deleted records for longer than "
+                f"PURGE_DAYS={purge:g}; set RAW_KEEP_DAYS to at most {most:g}, raise PURGE_DAYS, or set "
+                "BLUELAKE_DELETIONS=keep if you may keep what is deleted"
+            )
+        return self
+
+    @property
+    def purge_reserve_days(self) -> float:
+        """How long before PURGE_DAYS are over a deleted row is overdue to be rewritten out of its file, days."""
+        return self.vacuum_grace_hours / 24 + _PURGE_RUNS_DAYS
+
     @cached_property
     def home(self) -> Path:
         """`BLUELAKE_HOME` as an absolute path."""
@@ -327,9 +357,10 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
         message = first["msg"].removeprefix("Value error, ")
-        line = " ".join(f"{name}={first['input']}: {message} (docs/settings.md)".splitlines())
+        # What is wrong about several together names them itself.
+        told = f"{str(first['loc'][0]).upper()}={first['input']}: {message}" if first["loc"] else message
+        line = " ".join(f"{told} (docs/settings.md)".splitlines())
         raise ConfigurationError(shown(line)) from None
 
 

@@ -35,8 +35,6 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
-# An hour is overdue so long before PURGE_DAYS are over: for a run that fails, and for the vacuum's grace.
-RESERVE_DAYS = 5
 _DAY_US = 86_400_000_000
 # Hours after which the list of doomed rows is written anew; a run that is killed rewrites at most so many again.
 _STRUCK_AT_ONCE = 50
@@ -148,7 +146,7 @@ def _emptied(store: Store, hours: Sequence[DoomedHour]) -> list[DoomedHour]:
 
 def _overdue_us(settings: Settings, now_us: int) -> int:
     """What was deleted before that has to leave the files now."""
-    return now_us - int((settings.purge_days - RESERVE_DAYS) * _DAY_US)
+    return now_us - int((settings.purge_days - settings.purge_reserve_days) * _DAY_US)
 
 
 def _turn(

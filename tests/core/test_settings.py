@@ -113,6 +113,48 @@ def test_a_bad_value_is_told_in_one_line_that_names_the_variable(
     assert caught.value.exit_code == 2
 
 
+# The reserve: the grace, and four days.
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"RAW_KEEP_DAYS": "28"}, None),
+        (
+            {"RAW_KEEP_DAYS": "365"},
+            "RAW_KEEP_DAYS=365: raw/ would hold deleted records for longer than PURGE_DAYS=30; set RAW_KEEP_DAYS to at most 28,",
+        ),
+        ({"RAW_KEEP_DAYS": "28.5"}, "RAW_KEEP_DAYS=28.5: raw/ would"),
+        ({"RAW_KEEP_DAYS": "365", "PURGE_DAYS": "367"}, None),
+        ({"RAW_KEEP_DAYS": "365", "BLUELAKE_DELETIONS": "keep"}, None),
+        ({"PURGE_DAYS": "5.5"}, None),
+        ({"PURGE_DAYS": "5"}, "PURGE_DAYS=5: with VACUUM_GRACE_HOURS=24 it takes up to 5 days"),
+        (
+            {"PURGE_DAYS": "10", "VACUUM_GRACE_HOURS": "144"},
+            "PURGE_DAYS=10: with VACUUM_GRACE_HOURS=144 it takes up to 10 days",
+        ),
+        ({"PURGE_DAYS": "10.5", "VACUUM_GRACE_HOURS": "144"}, None),
+        ({"PURGE_DAYS": "5", "BLUELAKE_DELETIONS": "keep"}, None),
+    ],
+)
+def test_settings_that_would_keep_what_is_deleted_for_too_long_are_refused(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], message: str | None
+) -> None:
+    monkeypatch.setenv("ADMIN_PASSWORD", "s3cret")
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    if message is None:
+        load_settings()
+        return
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+
+    told = str(caught.value)
+    assert told.startswith(message)
+    assert told.endswith(" (docs/settings.md)")
+    assert "s3cret" not in told
+    assert "\n" not in told
+
+
 @pytest.mark.parametrize(
     ("start", "moment"),
     [

@@ -121,12 +121,16 @@ def test_the_oldest_deletion_that_waits_is_known(two_hours: Settings, buffer: Bu
     assert oldest() is None
 
 
-def test_what_is_overdue_goes_whatever_the_budget(two_hours: Settings, buffer: Buffer) -> None:
+@pytest.mark.parametrize(("grace_hours", "overdue_days"), [(24, 25), (144, 20)])
+def test_what_is_overdue_goes_whatever_the_budget(
+    grace_hours: int, overdue_days: int, two_hours: Settings, buffer: Buffer
+) -> None:
     drained(buffer, two_hours, [unlike(DIDS[0], "3ka", hours=5)])
-    none = two_hours.model_copy(update={"maintenance_max_mb": 0, "purge_days": 30})
+    update = {"maintenance_max_mb": 0, "purge_days": 30, "vacuum_grace_hours": grace_hours}
+    none = two_hours.model_copy(update=update)
     deleted_at = datetime(2026, 7, 4, 17, tzinfo=UTC)
-    assert maintain(none, deleted_at + timedelta(days=24, hours=23)).rows == 0
-    assert maintain(none, deleted_at + timedelta(days=25, seconds=1)).rows == 1
+    assert maintain(none, deleted_at + timedelta(days=overdue_days, hours=-1)).rows == 0
+    assert maintain(none, deleted_at + timedelta(days=overdue_days, seconds=1)).rows == 1
 
 
 def test_a_purge_ends_when_its_time_is_over_unless_something_is_overdue(two_hours: Settings, buffer: Buffer) -> None:
