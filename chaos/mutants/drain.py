@@ -167,6 +167,22 @@ MUTANTS = (
         ("tests/lake/test_unwritable.py",),
     ),
     Mutant(
+        "rejects-counted-once",
+        "a host that serves the same garbage all the time raises no alert",
+        "lake/drain.py",
+        "Counter(reject.reason for reject in rejects)",
+        'Counter(selection.rows["reason"].to_pylist())',
+        (f"{_DRAIN}test_a_reject_counts_as_often_as_it_came_and_is_kept_once",),
+    ),
+    Mutant(
+        "alert-by-the-newest-batch",
+        "a batch full of rejects raises no alert once another one follows it",
+        "lake/recent_batches.py",
+        "key=lambda batch: (batch.reject_ratio, batch.written_at)",
+        "key=lambda batch: batch.written_at",
+        ("tests/webapi/test_health.py::test_the_worst_batch_of_a_catch_up_raises_the_alert",),
+    ),
+    Mutant(
         "raw-not-kept",
         "drained chunks are not kept, so that a parser's mistake cannot be undone",
         "lake/drain.py",
