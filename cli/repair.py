@@ -77,7 +77,7 @@ def backfill(
     require_home(settings, create=False)
     set_up_logging("backfill", settings.log_level)
     start_us, end_us = _moment("--from", from_, 0), _moment("--to", to, 0)
-    margin_us, hole_us = int(settings.rewind_seconds * 1e6), int(settings.gap_seconds * 1e6)
+    margin_us = int(settings.rewind_seconds * 1e6)
     total, failed = Replayed(), []
     hosts = [host] if host else list(settings.jetstream_urls)
     for url in hosts:
@@ -93,14 +93,17 @@ def backfill(
                     progress=lambda at: progress((at - start_us) // 10**6, (end_us - start_us) // 10**6),
                 )
             with progress_bar("replay", "bytes") as progress:
-                total.add(run(settings, recording_of(path), placer(settings), closes=True, progress=progress))
+                replayed = run(settings, recording_of(path), placer(settings), closes=True, progress=progress)
         except NotServedError as error:
             failed.append(error)
             complain(f"bluelake: {error}")
             continue
         finally:
             path.unlink(missing_ok=True)
-        if served.reaches(start_us + hole_us, end_us - hole_us):
+        total.add(replayed)
+        # A gap is wider than what was missed by the margin, so that a host that has all of that is enough.
+        had = (start_us + margin_us, end_us - margin_us)
+        if served.reaches(*had) and replayed.held(*had):
             break
     if len(failed) == len(hosts):
         raise failed[-1]

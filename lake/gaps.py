@@ -73,19 +73,21 @@ def describe(gaps: Sequence[Gap]) -> str:
     )
 
 
-def close_gaps(settings: Settings, store: Store, spans: Sequence[Span], tolerance_us: int, now: datetime) -> list[Gap]:
+def close_gaps(settings: Settings, store: Store, spans: Sequence[Span], now: datetime) -> list[Gap]:
     """Close the open gaps, or the parts of them, that lie within `spans`. Returns those that are closed, as they were.
 
-    `spans`: of event times that were really had, microseconds since 1970, each reaching `tolerance_us` further on both
-    sides. A part that is no longer than that is not looked for. Raises CommitError, OSError.
+    `spans`: of event times that were really had, microseconds since 1970. A gap's bounds are wider by REWIND_SECONDS than what
+    was missed, so a span may begin by so much later, and end by so much earlier; a part that is left open is wider by as much
+    where it meets what was had. Raises CommitError, OSError.
     """
+    margin_us = int(settings.rewind_seconds * 1e6)
     closed: list[Gap] = []
     rows: list[tuple[Span, Gap, datetime | None]] = []
     for gap in read_gaps(settings, store):
         if gap.repaired_at is not None:
             continue
         whole = (to_us(gap.from_at), to_us(gap.to_at))
-        left = _left(whole, spans, tolerance_us)
+        left = _left(whole, spans, margin_us)
         if left == [whole]:
             continue
         closed.append(gap)
@@ -97,19 +99,19 @@ def close_gaps(settings: Settings, store: Store, spans: Sequence[Span], toleranc
     return closed
 
 
-def _left(whole: Span, spans: Sequence[Span], tolerance_us: int) -> list[Span]:
-    """What of `whole` lies in none of `spans`."""
+def _left(whole: Span, spans: Sequence[Span], margin_us: int) -> list[Span]:
+    """What of `whole` lies in none of `spans`, wider by `margin_us` than that is, as `whole` is itself."""
     left = [whole]
     for first, last in spans:
         pieces: list[Span] = []
         for start, end in left:
-            reaches_start, reaches_end = first - tolerance_us <= start, last + tolerance_us >= end
-            common_us = min(last, end) - max(first, start)
-            if common_us <= (0 if reaches_start and reaches_end else tolerance_us):
+            had_from = start if first - margin_us <= start else first + margin_us
+            had_to = end if last + margin_us >= end else last - margin_us
+            if had_from >= had_to or min(last, end) <= max(first, start):
                 pieces.append((start, end))
                 continue
-            pieces += [] if reaches_start else [(start, first)]
-            pieces += [] if reaches_end else [(last, end)]
+            pieces += [(start, had_from)] if start < had_from else []
+            pieces += [(had_to, end)] if had_to < end else []
         left = pieces
     return left
 

@@ -52,13 +52,15 @@ _ALL_US = 100 * 365 * 86_400_000_000
 @dataclass
 class Replayed:
     """What a replay did. `rows_by_table`: new rows. `withdrawn`: rows left out since a later delete covers them, they
-    went with their account, or they come far behind what supersedes them. `closed`: gaps that it closed, wholly or in part."""
+    went with their account, or they come far behind what supersedes them. `closed`: gaps that it closed, wholly or in part.
+    `spans`: first and last time, microseconds since 1970, of each run of its events without a hole of over GAP_SECONDS."""
 
     frames: int = 0
     rows_by_table: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
     withdrawn: int = 0
     closed: list[Gap] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -71,6 +73,10 @@ class Replayed:
         """New rejects."""
         return self.rows_by_table[REJECTS.name]
 
+    def held(self, start_us: int, end_us: int) -> bool:
+        """Whether one run of events begins by `start_us` and goes on to `end_us`."""
+        return any(first <= start_us and last >= end_us for first, last in self.spans)
+
     def add(self, other: "Replayed") -> None:
         """Add what another replay did."""
         self.frames += other.frames
@@ -78,6 +84,7 @@ class Replayed:
         self.duplicates += other.duplicates
         self.withdrawn += other.withdrawn
         self.closed += other.closed
+        self.spans += other.spans
         self.seconds += other.seconds
 
 
@@ -215,8 +222,7 @@ def replay(
     """
     began, now = time.monotonic(), datetime.now(UTC)
     store = Store(settings.lake_dir)
-    hole_us = int(settings.gap_seconds * 1e6)
-    coverage = Coverage(hole_us)
+    coverage = Coverage(int(settings.gap_seconds * 1e6))
     with exclusive(settings, "drain"):
         make_ready(settings, store)
     with connect(settings) as connection:
@@ -230,9 +236,10 @@ def replay(
             if progress:
                 progress(done_bytes, recording.size_bytes)
     result = run.result
+    result.spans = coverage.spans()
     if closes:
         with exclusive(settings, "drain"):
-            result.closed = close_gaps(settings, store, [span_had] if span_had else coverage.spans(), hole_us, now)
+            result.closed = close_gaps(settings, store, [span_had] if span_had else result.spans, now)
     result.seconds = time.monotonic() - began
     log.info(
         "replayed %d frames: %d new rows, %d duplicates, %d withdrawn, %d rejects, %d gaps closed, %.1f s",

@@ -189,6 +189,22 @@ MUTANTS = (
         ("tests/lake/test_gaps.py::test_what_is_left_of_a_gap_stays_open",),
     ),
     Mutant(
+        "gap-closed-too-generously",
+        "a repair closes a gap of which up to GAP_SECONDS at each end were never had",
+        "lake/gaps.py",
+        "margin_us = int(settings.rewind_seconds * 1e6)",
+        "margin_us = int(settings.gap_seconds * 1e6)",
+        ("tests/lake/test_gaps.py::test_a_gap_little_longer_than_a_quiet_network_is_closed_no_sooner_than_any_other",),
+    ),
+    Mutant(
+        "backfill-content-with-the-ends",
+        "a backfill asks no other host once one has the span's beginning and end, whatever it skipped between them",
+        "cli/repair.py",
+        "if served.reaches(*had) and replayed.held(*had):",
+        "if served.reaches(*had):",
+        ("tests/cli/test_repair.py::test_backfill_asks_the_next_host_for_the_seconds_at_either_end",),
+    ),
+    Mutant(
         "broken-part-silences-the-metrics",
         "one part of the lake that cannot be read takes every other part's metrics away",
         "webapi/metrics.py",

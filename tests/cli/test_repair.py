@@ -126,7 +126,22 @@ def test_backfill_of_what_nobody_has_any_more_leaves_the_gap_open(
     drain(settings)
     with serving(steady(400, 700)) as url:
         backfill(environment, url)
-    assert [gap for gap in found(settings) if gap[2]] == [(0, 400, True)]
+    assert [gap for gap in found(settings) if gap[2]] == [(0, 410, True)]
+
+
+@pytest.mark.parametrize(("first", "second"), [((-20, 570), (500, 700)), ((30, 700), (-20, 100))])
+def test_backfill_asks_the_next_host_for_the_seconds_at_either_end(
+    first: tuple[int, int], second: tuple[int, int], buffer: Buffer, environment: dict[str, str], settings: Settings
+) -> None:
+    notice(buffer, 0, 600)
+    drain(settings)
+    # Events from long after the span on end the recording, as they do on a host that goes on.
+    end = [commit_frame(rkey=f"3kend{n}", time_us=NOON_US + (2000 + n) * SECOND) for n in range(9)]
+    with serving(steady(*first) + end) as one, serving(steady(*second) + end) as other:
+        told = backfill(environment, one, other)
+    # Each closes a part: the one of the gap, the other one of what is left.
+    assert told["gaps_closed"] == 2
+    assert [gap for gap in found(settings) if gap[2]] == []
 
 
 def test_backfill_without_a_host_says_so(environment: dict[str, str]) -> None:

@@ -424,12 +424,13 @@ def steady(start: int, end: int) -> list[bytes]:
     ("recorded", "open_"),
     [
         (steady(-30, 630), []),
-        (steady(0, 300), [(300, 600, True)]),
-        (steady(-30, 200) + steady(400, 630), [(200, 400, True)]),
+        (steady(0, 300), [(290, 600, True)]),
+        (steady(-30, 200) + steady(400, 630), [(190, 410, True)]),
+        (steady(-30, 580), [(570, 600, True)]),
         (steady(-3600, 0) + steady(600, 3600), [(0, 600, True)]),
         (steady(3600, 7200), [(0, 600, True)]),
     ],
-    ids=["all of it", "its first half", "with a hole", "all but it", "another hour"],
+    ids=["all of it", "its first half", "with a hole", "all but its last seconds", "all but it", "another hour"],
 )
 def test_a_recording_closes_what_it_really_holds(
     recorded: list[bytes], open_: list[Any], tmp_path: Path, buffer: Buffer, settings: Settings
