@@ -5,7 +5,7 @@ import msgspec
 from core.clock import now_us
 from core.reasons import RejectReason
 from core.settings import Settings
-from ingest.frames import EARLIEST_US, Notice, Rejected
+from ingest.frames import EARLIEST_US, Notice, Rejected, Routed, WireName
 from ingest.wire_v1 import ABSENT, UNDECODABLE, WireV1
 from ingest.wire_v2 import WireV2
 from lake.recordings import Place, Placed
@@ -20,15 +20,18 @@ class _Head(msgspec.Struct):
     payload: msgspec.Raw = ABSENT
 
 
-def placer(settings: Settings) -> Place:
+def placer(settings: Settings, wire: WireName | None = None) -> Place:
     """A function that tells the queue of a frame, it in the v1 shape and its time, or why it is no event.
 
-    Beside what a host sends on either wire there are the ingester's own resets of a repository (kind `sync`), which only a
-    recording can hold.
+    `wire`: v2 where all frames are known to be of it; else each tells by itself. Beside what a host sends on either wire there
+    are the ingester's own resets of a repository (kind `sync`), which only a recording of somebody's can hold.
     """
     latest_us = now_us() + int(settings.future_seconds * 1e6)
     v1, v2 = WireV1(latest_us), WireV2(latest_us)
     decoder = msgspec.json.Decoder(_Head)
+
+    def place_v2(frame: bytes) -> Placed:
+        return _placed(v2.route(frame))
 
     def place(frame: bytes) -> Placed:
         routed = v1.route(frame)
@@ -42,9 +45,12 @@ def placer(settings: Settings) -> Place:
             return "deletes", frame, head.time_us
         if head.type != "message" or not head.payload:
             return routed.reason
-        event = v2.route(frame)
-        if isinstance(event, Notice):
-            return RejectReason.UNKNOWN_KIND
-        return event.reason if isinstance(event, Rejected) else event[:3]
+        return place_v2(frame)
 
-    return place
+    return place_v2 if wire == "v2" else place
+
+
+def _placed(routed: Routed | Rejected | Notice) -> Placed:
+    if isinstance(routed, Notice):
+        return RejectReason.UNKNOWN_KIND
+    return routed.reason if isinstance(routed, Rejected) else routed[:3]

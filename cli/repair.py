@@ -64,10 +64,11 @@ def backfill(
 ) -> None:
     """Fetch a span of time from a Jetstream host again, as far as it reaches back, and replay it into the lake.
 
-    Gaps are closed as far as the host really served them.
+    The wire is the one of JETSTREAM_WIRE, as for the ingester. Gaps are closed as far as the host really served them.
     """
     from cli.placing import placer
     from core.logs import set_up_logging
+    from ingest.jetstream import host_name
     from ingest.recorder import NotServedError, record
     from lake.recordings import recording_of
     from lake.replay import Replayed
@@ -89,11 +90,14 @@ def backfill(
                     start_us - margin_us,
                     end_us + margin_us,
                     path,
-                    largest_frame_bytes=settings.max_frame_mb << 20,
+                    wire=None if settings.jetstream_wire == "auto" else settings.jetstream_wire,
                     progress=lambda at: progress((at - start_us) // 10**6, (end_us - start_us) // 10**6),
                 )
+            for note in served.notes:
+                complain(f"bluelake: {host_name(url)} {note}")
             with progress_bar("replay", "bytes") as progress:
-                replayed = run(settings, recording_of(path), placer(settings), closes=True, progress=progress)
+                place = placer(settings, served.wire)
+                replayed = run(settings, recording_of(path), place, closes=True, progress=progress)
         except NotServedError as error:
             failed.append(error)
             complain(f"bluelake: {error}")

@@ -21,7 +21,7 @@ from ingest.flusher import Flusher
 from ingest.frames import Wire
 from ingest.gaps import Gaps
 from ingest.hosts import Distrust, Hosts
-from ingest.jetstream import Request, host_name, open_stream
+from ingest.jetstream import Request, host_name, lacks_wire, open_stream
 from ingest.receive import LARGEST_MESSAGE_BYTES, FrameStream
 from ingest.session import Session
 from ingest.skip import BARREN_TRIES, Skip
@@ -37,8 +37,6 @@ WATCH_SECONDS = 0.1
 NUMBERED_US = 3_000_000
 # A host that has sent so many frames of which none is an event may be none.
 MANY_OTHERS = 100
-# HTTP statuses of a host that has nothing at a path; any other refusal may pass.
-NO_ENDPOINT = (404, 405, 501)
 # A proxy may refuse what it does not know with any other status; so often in a row, v1 is tried.
 REFUSALS = 5
 # A host is judged by a window only if the reader was held up for less than this share of it.
@@ -126,8 +124,7 @@ class Follower:
         """Whether a host that was asked for v2 has shown that it has none; one refusal may pass."""
         refusals = self._hosts.refusals
         refusals[host] = refusals[host] + 1 if error.fault is HostFault.REFUSED else 0
-        has_none = error.status in NO_ENDPOINT or error.fault is HostFault.WRONG_SUBPROTOCOL
-        if has_none or refusals[host] >= REFUSALS:
+        if lacks_wire(error) or refusals[host] >= REFUSALS:
             refusals[host] = 0
             return True
         return False

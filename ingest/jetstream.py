@@ -26,6 +26,8 @@ _FAULT_OF_ERROR = {
     "CursorTooOld": HostFault.CURSOR_TOO_OLD,
     "UnknownZstdDictionary": HostFault.UNKNOWN_DICTIONARY,
 }
+# HTTP statuses of a host that has nothing at a path; any other refusal may pass.
+NO_ENDPOINT = (404, 405, 501)
 _PATHS: dict[WireName, str] = {"v1": wire_v1.PATH, "v2": wire_v2.PATH}
 
 
@@ -56,6 +58,11 @@ def with_path(url: str, wire: WireName) -> str:
     """`url` with the wire's usual path, where it has none."""
     parts = urlsplit(url)
     return url if parts.path.rstrip("/") else urlunsplit(parts._replace(path=_PATHS[wire]))
+
+
+def lacks_wire(error: HostError) -> bool:
+    """Whether a host has shown with `error` that it does not have the wire that it was asked for."""
+    return error.status in NO_ENDPOINT or error.fault is HostFault.WRONG_SUBPROTOCOL
 
 
 @asynccontextmanager

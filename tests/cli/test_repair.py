@@ -3,9 +3,10 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ import pytest
 from buffer.client import Buffer
 from core.settings import Settings
 from lake.drain import drain
+from simulator.options import SimulatorOptions
 from tests.cli.test_cli import bluelake
 from tests.conftest import NOON_US, commit_frame, free_port
 from tests.ingest.jetstream_host import jetstream_host
-from tests.lake.feed import values
+from tests.lake.feed import rows, values
 from tests.lake.test_gaps import found, notice
 from tests.lake.test_replay import frames, record, steady
+from tests.simulator.helpers import ledger_lines, running
 
 SECOND = 1_000_000
 
@@ -28,16 +31,33 @@ def environment(settings: Settings) -> dict[str, str]:
     return {"BLUELAKE_HOME": str(settings.home), "REDIS_URL": settings.redis_url}
 
 
+@asynccontextmanager
+async def host_with(served: list[bytes], wire: str) -> AsyncIterator[str]:
+    async with jetstream_host(wire, path=wire == "v1") as host:
+        await host.give(*served)
+        yield host.url
+
+
+@asynccontextmanager
+async def simulated(options: SimulatorOptions) -> AsyncIterator[str]:
+    async with running(options, lambda: NOON_US + 660 * SECOND) as port:
+        yield f"ws://127.0.0.1:{port}"
+
+
+def serving(served: list[bytes], wire: str = "v1") -> AbstractContextManager[str]:
+    """A Jetstream host with a replay of `served`; its URL, which tells the wire where that is v1."""
+    return beside(host_with(served, wire))
+
+
 @contextmanager
-def serving(served: list[bytes]) -> Iterator[str]:
-    """A Jetstream host with a replay of `served`, in a thread of its own; its URL."""
+def beside(host: AbstractAsyncContextManager[str]) -> Iterator[str]:
+    """A host in a thread of its own; its URL."""
     ready, done = threading.Event(), threading.Event()
     urls: list[str] = []
 
     async def run() -> None:
-        async with jetstream_host() as host:
-            await host.give(*served)
-            urls.append(host.url)
+        async with host as url:
+            urls.append(url)
             ready.set()
             await asyncio.to_thread(done.wait)
 
@@ -142,6 +162,65 @@ def test_backfill_asks_the_next_host_for_the_seconds_at_either_end(
     # Each closes a part: the one of the gap, the other one of what is left.
     assert told["gaps_closed"] == 2
     assert [gap for gap in found(settings) if gap[2]] == []
+
+
+@pytest.mark.parametrize("path", ["/subscribe", ""], ids=["v1", "v2, found out"])
+def test_backfill_brings_what_happened_whatever_the_wire(
+    path: str, tmp_path: Path, environment: dict[str, str], settings: Settings
+) -> None:
+    ledger = tmp_path / "ledger"
+    options = SimulatorOptions(
+        port=0,
+        history=timedelta(seconds=900),
+        history_rate=4,
+        rate=0,
+        epoch_us=NOON_US + 660 * SECOND,
+        ledger=ledger,
+        pregenerate=True,
+        sync_share=0.01,
+    )
+    with beside(simulated(options)) as url:
+        told = backfill(environment, url + path)
+    span_us = range(NOON_US, NOON_US + 600 * SECOND)
+    happened = Counter(
+        (line["collection"], line["did"], line["rkey"])
+        for line in ledger_lines(ledger)
+        if line["table"] == "deletes" and line["time_us"] in span_us and (not path or line["kind"] != "sync")
+    )
+    assert any(collection == "*" for collection, _, _ in happened) is (not path)
+    deletes = rows(
+        settings,
+        "SELECT collection, did, rkey FROM deletes_all "
+        "WHERE event_at >= TIMESTAMPTZ '2026-07-04 12:00:00Z' AND event_at < TIMESTAMPTZ '2026-07-04 12:10:00Z'",
+    )
+    assert Counter(tuple(row.values()) for row in deletes) == happened
+    # What was deleted again stays away; everything else of what was served is a row.
+    assert told["rows"] + told["withdrawn"] == told["frames"] > 2000
+    assert told["rejects"] == 0
+
+
+def test_backfill_keeps_what_is_no_event_as_what_it_is_on_its_wire(
+    environment: dict[str, str], settings: Settings
+) -> None:
+    # The first has a $type of the wrong type on v2, and no kind on v1.
+    odd = [
+        b'{"$type":5}',
+        b'{"$type":"message","payload":{"$type":"#info","name":"OutdatedCursor","message":"from 7"}}',
+    ]
+    with serving([*odd, *steady(-20, 700)], wire="v2") as url:
+        done = bluelake(
+            "backfill", "--from", "2026-07-04T12:00:00Z", "--to", "2026-07-04T12:10:00Z", "--host", url, **environment
+        )
+    assert done.returncode == 0, done.stderr
+    assert f"bluelake: {url.removeprefix('ws://')} says OutdatedCursor: from 7" in done.stderr.splitlines()
+    assert values(settings, "SELECT reason FROM rejects") == ["wrong_type"]
+
+
+def test_backfill_speaks_the_wire_that_is_set(environment: dict[str, str]) -> None:
+    with serving(steady(-20, 700), wire="v2") as url:
+        done = bluelake("backfill", "--from", "1h", "--host", url, JETSTREAM_WIRE="v1", **environment)
+    assert done.returncode == 1
+    assert "does not serve this: refused with HTTP 404" in done.stderr.splitlines()[-1]
 
 
 def test_backfill_without_a_host_says_so(environment: dict[str, str]) -> None:
