@@ -1,11 +1,14 @@
 """Requests to the API while everything around it works, stops and starts again."""
 
 import http.client
+import os
+import signal
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +29,9 @@ PATHS = (
     "/healthz",
     "/metrics",
 )
+# The commands that are killed while they are at work, and how long after they have begun: the first time, the second time.
+KILLED = ("drain", "seal", "views refresh", "maintain")
+KILLED_AFTER_SECONDS = (0.0, 0.3)
 _TIMEOUT_SECONDS = 60
 
 
@@ -45,6 +51,7 @@ class Answers:
 def measure(folder: Path) -> list[Figure]:
     """Ask on CLIENTS connections at a time, each request a connection of its own."""
     folder.mkdir()
+    kills: Counter[str] = Counter()
     web_port, simulator_port = free_port(), free_port()
     with ExitStack() as stack:
         buffer = stack.enter_context(ExitStack())
@@ -61,34 +68,72 @@ def measure(folder: Path) -> list[Figure]:
         wait(lambda: _get(web_port, "/search") == 200, "the web server")
         started = time.perf_counter()
         with _asking(web_port) as answers:
-            _disturb(environment, simulator_port)
+            kills += _disturb(environment, simulator_port, KILLED_AFTER_SECONDS[0])
             buffer.close()
             # What the API says of a Redis that is away is an answer too.
             time.sleep(3)
             buffer.enter_context(redis_server(folder, redis_port))
-            _disturb(environment, simulator_port)
+            kills += _disturb(environment, simulator_port, KILLED_AFTER_SECONDS[1])
         spent = time.perf_counter() - started
     slowest = sorted(answers.seconds)[int(len(answers.seconds) * 0.99)]
+    requests, killed = sum(answers.statuses.values()), ", ".join(f"{command} {kills[command]}" for command in KILLED)
     return [
         Figure(
-            f"API during drain, seal, publish, restarts of ingester and Redis: {sum(answers.statuses.values()):,} requests",
+            "API during drain, seal, publish, maintenance, SIGKILL of each of them at work, restarts of ingester and Redis: "
+            f"{requests:,} requests",
             f"{answers.failed} not answered with 200",
-            f"{CLIENTS} clients for {spent:.0f} s; 99% within {slowest:.2f} s",
-            "0",
-            not answers.failed,
+            f"{CLIENTS} clients for {spent:.0f} s; 99% within {slowest:.2f} s; killed: {killed}",
+            "0, each killed at least once",
+            not answers.failed and all(kills[command] for command in KILLED),
         )
     ]
 
 
-def _disturb(environment: dict[str, str], simulator_port: int) -> None:
-    """Everything that goes on around the API; the ingester is killed in the end."""
+def _disturb(environment: dict[str, str], simulator_port: int, seconds: float) -> Counter[str]:
+    """Everything that goes on around the API: each command is killed `seconds` after it has begun, then run to its end; the
+    ingester is killed. Returns how often each command was killed before it was done.
+    """
+    kills: Counter[str] = Counter()
     with ingester(environment, simulator_port, "6h") as (process, metrics_port):
         wait(partial(_has_received, metrics_port, 1000), "new events")
-        finish(python("cli", "drain"), environment)
+        kills["drain"] = _kill_and_repeat("drain", environment, seconds)
         process.kill()
-    finish(python("cli", "seal"), environment)
-    finish(python("cli", "views", "refresh"), environment)
-    finish(python("cli", "maintain"), environment)
+    for command in KILLED[1:]:
+        kills[command] = _kill_and_repeat(command, environment, seconds)
+    return kills
+
+
+def _kill_and_repeat(command: str, environment: Mapping[str, str], seconds: float) -> bool:
+    """Kill `command` at work, then run it to its end. Returns whether it was killed before it was done."""
+    words = python("cli", *command.split())
+    killed = _kill_at_work(words, environment, seconds)
+    finish(words, environment)
+    return killed
+
+
+def _kill_at_work(words: list[str], environment: Mapping[str, str], seconds: float) -> bool:
+    """SIGKILL for a process `seconds` after it has begun to work. Returns False where it had ended by itself."""
+    home = Path(environment["BLUELAKE_HOME"])
+    with running(words, environment) as process:
+        wait(
+            lambda: process.poll() is not None or _has_begun(process.pid, home),
+            f"{words[-1]} at work",
+            poll_seconds=0.005,
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.kill()
+        return process.wait() == -signal.SIGKILL
+
+
+def _has_begun(pid: int, home: Path) -> bool:
+    """Whether a process has DuckDB open, in a refresh the database of the views: past its imports, with something to do."""
+    try:
+        opened = [os.readlink(descriptor) for descriptor in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        # A file that was closed meanwhile, or a process that has ended.
+        return False
+    return any(path.startswith((f"{home}/tmp/", f"{home}/views/build.duckdb")) for path in opened)
 
 
 def _has_received(metrics_port: int, events: int) -> bool:

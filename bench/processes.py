@@ -110,10 +110,10 @@ def _metric_sum(port: int, prefix: str) -> int | None:
     return int(sum(float(line.split()[-1]) for line in lines if line.startswith(prefix)))
 
 
-def wait(condition: Callable[[], object], what: str) -> None:
-    """Wait until `condition` holds. Raises RuntimeError after five minutes."""
+def wait(condition: Callable[[], object], what: str, poll_seconds: float = 0.2) -> None:
+    """Wait until `condition` holds, looking every `poll_seconds`. Raises RuntimeError after five minutes."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
             raise RuntimeError(f"{what}: not within {PATIENCE_SECONDS:.0f} s")
-        time.sleep(0.2)
+        time.sleep(poll_seconds)
