@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from cli.output import complain, print_rows, progress_bar, say, write_csv
+from core import clock
 from core.settings import load_settings, require_home
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
@@ -47,8 +48,6 @@ def drain(*, json: AsJson = False) -> None:
 
 def seal(*, json: AsJson = False) -> None:
     """Rewrite the hours that have passed into one sorted file each, without duplicates and deleted records."""
-    from datetime import UTC, datetime
-
     from core.logs import set_up_logging
     from lake.seal import seal as run
 
@@ -56,7 +55,7 @@ def seal(*, json: AsJson = False) -> None:
     require_home(settings, create=True)
     set_up_logging("seal", settings.log_level)
     with progress_bar("seal", "hours") as progress:
-        done = run(settings, datetime.now(UTC), progress)
+        done = run(settings, clock.now(), progress)
     columns = ("table", "hour", "rows_before", "rows", "bytes_before", "bytes", "files", "seconds")
     rows = [
         (
@@ -76,8 +75,6 @@ def seal(*, json: AsJson = False) -> None:
 
 def maintain(*, json: AsJson = False) -> None:
     """Take deleted records out of the files, remove files that nothing uses any more, and thin out raw/."""
-    from datetime import UTC, datetime
-
     from core.logs import set_up_logging
     from lake.maintenance import maintain as run
 
@@ -85,7 +82,7 @@ def maintain(*, json: AsJson = False) -> None:
     require_home(settings, create=True)
     set_up_logging("maintain", settings.log_level)
     with progress_bar("maintain", "hours") as progress:
-        done = run(settings, datetime.now(UTC), progress)
+        done = run(settings, clock.now(), progress)
     row = (
         done.hours,
         done.rows,
@@ -175,8 +172,6 @@ def export(
 @views_app.command(name="refresh")
 def refresh_views() -> None:
     """Build the cached views from the lake and publish them."""
-    from datetime import UTC, datetime
-
     from core.logs import set_up_logging
     from transforms.refresh import refresh
 
@@ -184,7 +179,7 @@ def refresh_views() -> None:
     require_home(settings, create=True)
     set_up_logging("views", settings.log_level)
     with progress_bar("views", "intervals") as progress:
-        result = refresh(settings, now=datetime.now(UTC), progress=lambda done, total, view: progress(done, total))
+        result = refresh(settings, now=clock.now(), progress=lambda done, total, view: progress(done, total))
     left = f"; {result.waiting} stale days wait for the next refresh" if result.waiting else ""
     say(f"Published {len(result.views)} views as version {result.version} in {result.seconds:.1f} s{left}.")
 

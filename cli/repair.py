@@ -1,6 +1,5 @@
 """Commands that put into the lake what it lacks: replay of a recording, backfill from a host."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from cli.output import complain, print_rows, progress_bar
+from core import clock
 from core.errors import ConfigurationError
 from core.scratch import own_folder
 from core.settings import load_settings, parse_start, require_home
@@ -118,7 +118,7 @@ def _moment(option: str, text: str, default: int) -> int:
     if not text:
         return default
     try:
-        return parse_start(text, datetime.now(UTC))
+        return parse_start(text, clock.now())
     except ValueError as error:
         raise ConfigurationError(f"{option} {error}") from None
 

@@ -18,6 +18,19 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def now() -> datetime:
+    """This machine's wall clock as an aware UTC datetime: `now_us`, exactly."""
+    return to_datetime(now_us())
+
+
+def file_now() -> datetime:
+    """The clock by which the kernel dates files, and delta-rs the entries of its logs; UTC.
+
+    It differs from `now` only where a test steps that one, which does not reach them: the age of a file is told by this one.
+    """
+    return datetime.now(UTC)
+
+
 def to_datetime(microseconds: int) -> datetime:
     """The aware UTC datetime of a number of microseconds since 1970. Exact: no float is involved."""
     return EPOCH + timedelta(microseconds=microseconds)

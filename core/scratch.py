@@ -41,7 +41,8 @@ def leave(tmp: Path) -> None:
 
 
 def remove_abandoned(tmp: Path, before: datetime) -> int:
-    """Remove the folders of processes that have ended, and whatever else in `tmp` is older than `before`.
+    """Remove the folders of processes that have ended, and whatever else in `tmp` is older than `before`, by the clock
+    that dates files (`core.clock.file_now`).
 
     Returns how many. What cannot be removed, as another user's, stays, and a warning says so.
     """

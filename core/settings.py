@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core import clock
 from core.clock import to_datetime, to_us
 from core.errors import ConfigurationError
 from core.urls import shown
@@ -241,7 +242,7 @@ class Settings(BaseSettings):
     @field_validator("jetstream_start")
     @classmethod
     def _start(cls, start: str) -> str:
-        parse_start(start, datetime.now(UTC))
+        parse_start(start, clock.now())
         return start
 
     @model_validator(mode="after")

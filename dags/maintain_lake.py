@@ -6,6 +6,7 @@ from airflow.sdk import task
 from airflow.timetables.trigger import CronTriggerTimetable
 from dag_defaults import HEAVY_POOL, LAKE, lake_dag
 
+from core import clock
 from core.settings import load_settings
 
 DOC = """
@@ -26,11 +27,9 @@ Killed at any point, the next run goes on. One run at a time, in the pool `heavy
 def maintain_lake() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Purges, vacuums, and thins out the raw chunks.")
     def maintain() -> dict[str, Any]:
-        from datetime import UTC, datetime
-
         from lake.maintenance import maintain as run
 
-        done = run(load_settings(), datetime.now(UTC))
+        done = run(load_settings(), clock.now())
         return {
             "hours_rewritten": done.hours,
             "rows_purged": done.rows,

@@ -7,6 +7,7 @@ from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 from dag_defaults import FIRST_DATA, HEAVY_POOL, LAKE, VIEWS, lake_dag
 
+from core import clock
 from core.settings import load_settings
 
 DOC = """
@@ -31,11 +32,9 @@ computes as many as `HEAVY_MAX_MINUTES` allow; the rest waits for the next run. 
 def refresh_views() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], outlets=[VIEWS], doc_md="Builds all views and publishes them.")
     def refresh() -> dict[str, Any]:
-        from datetime import UTC, datetime
-
         from transforms.refresh import refresh as run
 
-        result = run(load_settings(), now=datetime.now(UTC))
+        result = run(load_settings(), now=clock.now())
         return {"version": result.version, "seconds": round(result.seconds, 2), "days_waiting": result.waiting}
 
     refresh()

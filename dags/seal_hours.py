@@ -6,6 +6,7 @@ from airflow.sdk import task
 from airflow.timetables.trigger import CronTriggerTimetable
 from dag_defaults import HEAVY_POOL, LAKE, lake_dag
 
+from core import clock
 from core.settings import load_settings
 
 DOC = """
@@ -25,11 +26,9 @@ One run at a time, in the pool `heavy`. The schedule is `SEAL_SCHEDULE`.
 def seal_hours() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Rewrites every hour that has passed and is not sealed.")
     def seal() -> dict[str, Any]:
-        from datetime import UTC, datetime
-
         from lake.seal import seal as run
 
-        done = run(load_settings(), datetime.now(UTC))
+        done = run(load_settings(), clock.now())
         return {
             "hours": len(done),
             "rows": sum(hour.rows for hour in done),

@@ -6,11 +6,11 @@ import random
 import time
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from buffer.chunks import ChunkEncoder
 from buffer.client import Buffer
 from buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
+from core import clock
 from core.clock import now_us
 from core.crash import crash_point
 from core.errors import CorruptStateError
@@ -54,7 +54,7 @@ class Flusher:
         self.number = 0
         self.cursors: dict[str, Cursor] = {}
         self.clocks = Clocks()
-        self._began = datetime.now(UTC)
+        self._began = clock.now()
         self._start_us = 0
         self._reached: dict[str, Cursor] = {}
         self.is_stuck = False

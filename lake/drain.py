@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import duckdb
@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from buffer.chunks import decoded_size
 from buffer.client import Buffer, Entry, Flush
+from core import clock
 from core.crash import crash_point
 from core.errors import CorruptStateError, first_line
 from core.reasons import RejectReason
@@ -68,7 +69,7 @@ class Drain:
         threading.Thread(target=importlib.import_module, args=("pyarrow.dataset",)).start()
         with exclusive(self._settings, "drain"):
             make_ready(self._settings, self._store)
-            raw.remove_old(self._settings.raw_dir, self._settings.raw_keep_days, datetime.now(UTC))
+            raw.remove_old(self._settings.raw_dir, self._settings.raw_keep_days, clock.now())
             target = self._buffer.state().flush
             batches = []
             while (batch := self._drain_once(target)) is not None:
@@ -76,7 +77,7 @@ class Drain:
             return batches
 
     def _drain_once(self, target: int) -> Batch | None:
-        started, clock = datetime.now(UTC), time.perf_counter()
+        started, began = clock.now(), time.perf_counter()
         watermark = self._recover_watermark()
         low = watermark.committed
         # A run that was killed after its watermark and before its trim left these.
@@ -93,7 +94,7 @@ class Drain:
         entries = self._read(flushes, least)
         last = flushes[-1]
         batch = self._commit(started, flushes, entries, low)
-        batch.duration_seconds = time.perf_counter() - clock
+        batch.duration_seconds = time.perf_counter() - began
         crash_point("after-fsync-before-batches-row")
         # The row says that the tables are there: with it goes up to where each is on the disk.
         self._store.append(BATCHES, batch.row(last), last.number, {"versions": self._store.durable})

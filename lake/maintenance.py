@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from deltalake.exceptions import DeltaError
 
-from core.clock import to_us
+from core.clock import file_now, to_us
 from core.errors import first_line
 from core.scratch import remove_abandoned
 from core.settings import Settings, require_home
@@ -75,7 +75,7 @@ def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintain
     vacuumed = Vacuumed(0, 0)
     failed: list[str] = []
     # First of all: it may be what fills the disk.
-    remove_abandoned(settings.spill_dir, now - timedelta(hours=settings.vacuum_grace_hours))
+    remove_abandoned(settings.spill_dir, file_now() - timedelta(hours=settings.vacuum_grace_hours))
     try:
         hours, rows, waiting = _purge(settings, store, now, progress)
     except (*HOUR_ERRORS, DeltaError, SealError) as error:
@@ -83,7 +83,7 @@ def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintain
         log.error("the purge failed: %s", first_line(error))
         failed.append(f"the purge failed: {first_line(error)}")
     try:
-        vacuumed = vacuum(store, settings.vacuum_grace_hours, now)
+        vacuumed = vacuum(store, settings.vacuum_grace_hours, file_now())
     except (DeltaError, OSError) as error:
         log.error("the vacuum failed: %s", first_line(error))
         failed.append(f"the vacuum failed: {first_line(error)}")

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import duckdb
 import numpy as np
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from buffer.chunks import ChunkEncoder
 from buffer.client import Entry
+from core import clock
 from core.clock import to_us
 from core.reasons import RejectReason
 from core.settings import Settings
@@ -220,7 +220,7 @@ def replay(
     somebody vouches for. Raises RecordingError, LakeError, OSError; what was committed until then stays, and a second
     replay does the rest.
     """
-    began, now = time.monotonic(), datetime.now(UTC)
+    began, now = time.monotonic(), clock.now()
     store = Store(settings.lake_dir)
     coverage = Coverage(int(settings.gap_seconds * 1e6))
     with exclusive(settings, "drain"):

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import duckdb
 from deltalake.exceptions import DeltaError
 
 from buffer.client import Buffer, Depth
 from buffer.errors import BufferError
+from core import clock
 from core.clock import now_us, to_datetime, to_us
 from core.errors import BluelakeError
 from core.settings import Settings
@@ -50,11 +51,11 @@ def status(settings: Settings) -> list[Part]:
         buffer_part(settings),
         process_part(settings, "drain"),
         _or_down("lake", lambda: lake_part(settings, Store(settings.lake_dir))),
-        _or_down("rejects", lambda: _rejects(settings, datetime.now(UTC))),
+        _or_down("rejects", lambda: _rejects(settings, clock.now())),
         _or_down("gaps", lambda: gaps_part(read_gaps(settings, Store(settings.lake_dir)))),
         _or_down("views", lambda: views_part(settings)),
-        _or_down("seal", lambda: seal_part(settings, Store(settings.lake_dir), datetime.now(UTC))),
-        _or_down("maintain", lambda: maintain_part(settings, Store(settings.lake_dir), datetime.now(UTC))),
+        _or_down("seal", lambda: seal_part(settings, Store(settings.lake_dir), clock.now())),
+        _or_down("maintain", lambda: maintain_part(settings, Store(settings.lake_dir), clock.now())),
     ]
 
 
@@ -112,7 +113,7 @@ def lake_part(settings: Settings, store: Store) -> Part:
     newest = data_through(store)
     if newest is None:
         return Part("lake", True, "empty", "no events yet; `bluelake drain` takes what the buffer holds")
-    age = (datetime.now(UTC) - newest).total_seconds()
+    age = (clock.now() - newest).total_seconds()
     return Part("lake", True, "up", f"flush {watermark.committed} is committed; newest event {_ago(age)}")
 
 
@@ -152,7 +153,7 @@ def views_part(settings: Settings) -> Part:
     published = current(settings)
     if published is None:
         return Part("views", True, "none", "not published yet; `bluelake views refresh` builds them")
-    age = (datetime.now(UTC) - published.published_at).total_seconds()
+    age = (clock.now() - published.published_at).total_seconds()
     return Part("views", True, "published", f"{len(published.views)} views, published {_ago(age)}")
 
 

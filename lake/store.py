@@ -7,7 +7,6 @@ fsync, so a commit is brought to the disk here before either returns (`lake/log.
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,12 @@ from deltalake import (
     DeltaTable,
     PostCommitHookProperties,
     Transaction,
-    write_deltalake,
+    write_deltalake,  # noqa: TID251 - this is the one place
 )
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import RemoveAction
 
+from core.clock import file_now, to_us
 from core.crash import crash_point
 from core.files import fsync_path
 from lake.actions import add_action, writer_properties
@@ -212,7 +212,8 @@ class Store:
             # delta-rs would let two rewrites of one file both in: only what was live at this very version is replaced.
             if not {file.path for file in replaced} <= self._live_at(table.name, delta).by_path.keys():
                 return None
-            now_ms, version = time.time_ns() // 1_000_000, delta.version() + 1
+            # A vacuum tells by its own clock, not by a stepped one, since when a file has been replaced.
+            now_ms, version = to_us(file_now()) // 1000, delta.version() + 1
             try:
                 delta.create_write_transaction(
                     [

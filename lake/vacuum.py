@@ -34,7 +34,10 @@ class Vacuumed:
 
 
 def vacuum(store: Store, grace_hours: int, now: datetime) -> Vacuumed:
-    """Remove what has been of no use for `grace_hours`, in every table. Raises OSError, DeltaError."""
+    """Remove what has been of no use for `grace_hours`, in every table. Raises OSError, DeltaError.
+
+    `now`: by the clock that dates files (`core.clock.file_now`); delta-rs tells by it what it counts as unused.
+    """
     files = size_bytes = 0
     # Of a batch that was killed between its commits, the drain reads the counts out of the log.
     drained = store.committed_flush(BATCHES.name) if store.exists(BATCHES.name) else 0

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from core import clock
 from core.crash import crash_point
 from core.errors import CorruptStateError
 from core.files import fsync_path, write_durably
@@ -104,7 +105,7 @@ def publish(
     `main`. `now`: the time of publication, UTC. Versions past the newest three are removed once they are older
     than 15 minutes. Raises PublishError, OSError; then what was published before still is.
     """
-    moment = now or datetime.now(UTC)
+    moment = now or clock.now()
     _check_build(build_file, views)
     folder = published_dir(settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -246,16 +247,16 @@ def _check_build(build_file: Path, views: Sequence[ViewInfo]) -> None:
 def _remove_old(folder: Path, now: datetime) -> None:
     """Remove versions that nobody starts to read any more. The one of this moment is never old, whatever its clock."""
     for file in sorted(folder.glob("views-*.duckdb"))[:-KEPT_VERSIONS]:
-        if now - _version_time(file) > GRACE:
+        if _age(file, now) > GRACE:
             file.unlink(missing_ok=True)
 
 
-def _version_time(file: Path) -> datetime:
+def _age(file: Path, now: datetime) -> timedelta:
     stamp = file.stem.removeprefix("views-").split("-")[0]
     try:
-        return datetime.strptime(stamp, _VERSION_TIME).replace(tzinfo=UTC)
+        return now - datetime.strptime(stamp, _VERSION_TIME).replace(tzinfo=UTC)
     except ValueError:
-        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        return clock.file_now() - datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
 
 def _to_json(published: Published) -> bytes:

@@ -4,13 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import duckdb
 from deltalake.exceptions import DeltaError
 
+from core import clock
 from core.settings import Settings, load_settings
 from lake.doomed import oldest_waiting_us, read_state
 from lake.duck import connect
@@ -46,7 +47,7 @@ class BatchRow:
         """How long ago its newest event was. Raises ValueError for a batch without events."""
         if self.newest_event_at is None:
             raise ValueError("a batch without events has no age")
-        return (datetime.now(UTC) - self.newest_event_at).total_seconds()
+        return (clock.now() - self.newest_event_at).total_seconds()
 
 
 class LakeAccess:
@@ -80,17 +81,17 @@ class LakeAccess:
     def sealing(self) -> Part:
         """Whether the last seal went well, and what waits for the next one. Raises LakeError."""
         with self._reading("hours"):
-            return seal_part(self.settings, self._store, datetime.now(UTC))
+            return seal_part(self.settings, self._store, clock.now())
 
     def maintaining(self) -> Part:
         """What the last maintenance said, and whether the next one is overdue. Raises LakeError."""
         with self._reading("files"):
-            return maintain_part(self.settings, self._store, datetime.now(UTC))
+            return maintain_part(self.settings, self._store, clock.now())
 
     def unsealed_hours(self) -> int:
         """How many hours wait to be sealed. Raises LakeError."""
         with self._reading("hours"):
-            return len({hour for hour, _, _ in waiting_hours(self.settings, self._store, datetime.now(UTC))})
+            return len({hour for hour, _, _ in waiting_hours(self.settings, self._store, clock.now())})
 
     def doomed(self) -> tuple[int, int | None]:
         """How many deleted rows a maintenance has still to purge, as far as the last one found them, and when the oldest

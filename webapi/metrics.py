@@ -5,7 +5,7 @@ gunicorn's workers share their counts through files in PROMETHEUS_MULTIPROC_DIR 
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from buffer.errors import BufferError
+from core import clock
 from core.errors import BluelakeError
 from core.metrics import LAKE_TASKS, METRICS, WEB_METRICS, Metrics
 from lake.gaps import missing_seconds
@@ -126,7 +127,7 @@ class _State(Collector):
             yield _gauge("bluelake_lake_last_batch_duplicates", batch.duplicates)
             if batch.newest_event_at is not None:
                 yield _gauge("bluelake_lake_data_age_seconds", batch.age_seconds())
-        now = datetime.now(UTC)
+        now = clock.now()
         recent = self._access.recent_batches(now - timedelta(seconds=REASONS_SECONDS))
         found = worst(recent, now)
         yield _gauge("bluelake_lake_worst_reject_ratio", found.reject_ratio if found else 0)

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import pytest
 
 from buffer.client import Buffer
 from cli.main import app
+from core.clock import OFFSET_VARIABLE
 from core.settings import Settings
 from lake.drain import drain
-from tests.conftest import ROOT, clean_environment, commit_frame, free_port
+from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, free_port
 from tests.lake.feed import feed
 
 
@@ -94,6 +96,22 @@ def test_seal_and_maintain_tell_what_they_did(filled: dict[str, str]) -> None:
     assert (line["hours"], line["rows"], line["waiting_rows"], line["files_removed"]) == (0, 0, 0, 0)
     parts = {part["part"]: part for part in json.loads(bluelake("status", "--json", **filled).stdout)}
     assert (parts["seal"]["state"], parts["maintain"]["state"]) == ("sealed", "done")
+
+
+def test_a_stepped_clock_is_that_of_every_command(filled: dict[str, str], buffer: Buffer, tmp_path: Path) -> None:
+    offset = tmp_path / "clock"
+    # To half past twelve on the day of the events: their hour has not passed yet.
+    offset.write_text(f"{NOON_US / 1e6 + 1800 - time.time():.3f}")
+    stepped = filled | {OFFSET_VARIABLE: str(offset)}
+    feed(buffer, [commit_frame(rkey="3klater")])
+    bluelake("drain", **stepped)
+    last = "SELECT event_at FROM batches ORDER BY last_flush DESC LIMIT 1"
+    (batch,) = json.loads(bluelake("sql", last, "--json", **stepped).stdout)
+    assert batch["event_at"].startswith("2026-07-04T12:3")
+    parts = {part["part"]: part for part in json.loads(bluelake("status", "--json", **stepped).stdout)}
+    assert re.search(r"newest event \d+ min ago$", parts["lake"]["detail"])
+    assert parts["seal"]["state"] == "sealed"
+    assert json.loads(bluelake("seal", "--json", **stepped).stdout) == []
 
 
 def test_status_tells_every_part_whatever_is_down(filled: dict[str, str]) -> None:

@@ -1,11 +1,13 @@
 """Times as microseconds and as datetimes."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import clock
 from core.clock import now_us, to_datetime, to_us
 
 FIRST_US = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z
@@ -38,3 +40,22 @@ def test_now_is_what_the_system_says() -> None:
 
     # The system's datetime may round where this one cuts off.
     assert before - timedelta(microseconds=1) <= now <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("offset", "step"), [("-90.5", timedelta(seconds=-90.5)), ("7200\n", timedelta(hours=2)), ("", timedelta())]
+)
+def test_a_step_moves_the_time_and_not_what_dates_files(
+    offset: str, step: timedelta, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "clock"
+    file.write_text(offset)
+    monkeypatch.setattr(clock, "_offset_file", str(file))
+
+    before = datetime.now(UTC) - timedelta(microseconds=1)
+    now, file_now = clock.now(), clock.file_now()
+    after = datetime.now(UTC)
+
+    assert before + step <= now <= after + step
+    assert now.utcoffset() == timedelta(0)
+    assert before <= file_now <= after

@@ -353,6 +353,16 @@ def test_what_killed_processes_left_of_their_scratch_goes_before_anything_else(
     assert [path.name for path in two_hours.spill_dir.iterdir() if path.is_file()] == ["fresh.zst"]
 
 
+def test_how_old_a_file_is_the_clock_tells_that_dated_it(two_hours: Settings) -> None:
+    hour = two_hours.lake_dir / "likes" / "year=2026" / "month=07" / "day=04" / "hour=12"
+    two_hours.spill_dir.mkdir(exist_ok=True)
+    fresh = (hour / "part-x.parquet#1", two_hours.spill_dir / "fresh.zst")
+    for path in fresh:
+        path.write_bytes(b"x")
+    maintain(two_hours, datetime.now(UTC) + timedelta(hours=48))
+    assert [path.name for path in fresh if path.exists()] == ["part-x.parquet#1", "fresh.zst"]
+
+
 def test_a_reader_finishes_on_the_files_that_it_opened(two_hours: Settings, buffer: Buffer) -> None:
     before = Store(two_hours.lake_dir).files("likes")
     drained(buffer, two_hours, [unlike(DIDS[0], "3ka")])
