@@ -1,7 +1,7 @@
 """`GET /healthz`: how each part is, and how old the data is."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from rest_framework.request import Request
@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from buffer.client import Buffer
+from core import clock
 from core.clock import to_datetime
 from core.errors import BluelakeError
 from lake.gaps import missing_seconds
@@ -102,7 +103,7 @@ def _buffer_and_ingest(access: LakeAccess) -> dict[str, Any]:
 
 
 def _rejects(access: LakeAccess) -> dict[str, Any]:
-    now = datetime.now(UTC)
+    now = clock.now()
     recent = access.recent_batches(now - timedelta(seconds=ALERT_SECONDS))
     return _described(rejects_part(access.settings, worst(recent, now)))
 
