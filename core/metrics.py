@@ -100,8 +100,8 @@ LAKE_METRICS = (
     MetricDefinition(
         "bluelake_lake_worst_reject_ratio",
         "gauge",
-        "Greatest share of a batch's events that were rejected, of the batches written in the last 15 minutes, 0 to 1; "
-        "0 where there were none.",
+        "Greatest share of a batch's events that were rejected, of the batches written in the last 15 minutes, "
+        "or of the newest where drains are rarer, 0 to 1; 0 for none in a day.",
     ),
     MetricDefinition(
         "bluelake_lake_reject_alert", "gauge", "1 while that share is above REJECT_ALERT_RATIO; the drain goes on."

@@ -23,7 +23,7 @@ from ingest.jetstream import host_name
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
-# Two hosts' holes that end this close to each other are the same one.
+# Hosts' clocks are compared no better than this: two hosts' holes that end so close to each other are the same one.
 SAME_US = 1_000_000
 # A host whose hole ends earlier by more than this has events that another one lacks.
 BETTER_US = 50_000
@@ -72,8 +72,8 @@ class Gaps:
         self._try_elsewhere(url, hole, start_us)
         self.noted.append((start, end))
         log.error("no host serves %s to %s: a gap (%s)", _shown(start_us), _shown(hole.to_us), hole.cause.value)
-        # The time from which on events may be missing is perhaps of another host's clock, which nobody has compared yet.
-        margin_us = self._margin_us if self._flusher.compares(host) else self._clocks_margin_us
+        # The time from which on events may be missing is perhaps of another host's clock, which perhaps nobody has compared yet.
+        margin_us = max(self._margin_us, SAME_US) if self._flusher.compares(host) else self._clocks_margin_us
         return start_us - margin_us, hole.to_us + self._margin_us
 
     def _stands_alone(self, url: str) -> bool:

@@ -5,6 +5,7 @@ where what comes brings it no further, so that no host fills the disk.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ IDLE_SECONDS = 20.0
 UNREADABLE_FRAMES = 1_000
 # And so many without a later time than before: over a minute of the network, far more than comes out of order.
 STUCK_FRAMES = 100_000
+# And so long without one.
+STUCK_SECONDS = 300.0
 # Which time an event may claim is looked at when it is replayed.
 _ANY_US = 2**62
 _NOTES_KEPT, _LONGEST_NOTE = 8, 200
@@ -133,6 +136,7 @@ class _Tape:
         self._progress = progress
         self._frames = self._past = self._unreadable = self._stuck = 0
         self._reached_us = 0
+        self._reached_at = time.monotonic()
         self._first: list[int] = []
         self._last: deque[int] = deque(maxlen=CONFIRMING_EVENTS)
         self._notes: list[str] = []
@@ -166,7 +170,7 @@ class _Tape:
         if len(self._last) == CONFIRMING_EVENTS:
             reached_us = min(median_low(self._last), self._end_us)
             if reached_us > self._reached_us:
-                self._reached_us, self._stuck = reached_us, 0
+                self._reached_us, self._reached_at, self._stuck = reached_us, time.monotonic(), 0
         return self._is_stuck()
 
     def _is_unreadable(self) -> bool:
@@ -179,9 +183,12 @@ class _Tape:
 
     def _is_stuck(self) -> bool:
         self._stuck += 1
-        if self._stuck < STUCK_FRAMES:
+        if self._stuck >= STUCK_FRAMES:
+            self.end(f"tells no later time in {STUCK_FRAMES} frames in a row")
+        elif time.monotonic() - self._reached_at > STUCK_SECONDS:
+            self.end(f"tells no later time for {STUCK_SECONDS:g} s")
+        else:
             return False
-        self.end(f"tells no later time in {STUCK_FRAMES} frames in a row")
         return True
 
     def note(self, text: str) -> None:

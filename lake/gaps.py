@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from core.clock import to_datetime, to_us
+from core.reasons import GapCause
 from core.settings import Settings
 from lake.duck import connect
 from lake.relations import current_rows
@@ -73,18 +74,21 @@ def describe(gaps: Sequence[Gap]) -> str:
     )
 
 
-def close_gaps(settings: Settings, store: Store, spans: Sequence[Span], now: datetime) -> list[Gap]:
+def close_gaps(
+    settings: Settings, store: Store, spans: Sequence[Span], now: datetime, *, vouched: bool = False
+) -> list[Gap]:
     """Close the open gaps, or the parts of them, that lie within `spans`. Returns those that are closed, as they were.
 
     `spans`: of event times that were really had, microseconds since 1970. A gap's bounds are wider by REWIND_SECONDS than what
     was missed, so a span may begin by so much later, and end by so much earlier; a part that is left open is wider by as much
-    where it meets what was had. Raises CommitError, OSError.
+    where it meets what was had. `vouched`: whether somebody says that nothing is missing in them, also no single frame that
+    was too large, whose lack nobody can see in what comes before and after it. Raises CommitError, OSError.
     """
     margin_us = int(settings.rewind_seconds * 1e6)
     closed: list[Gap] = []
     rows: list[tuple[Span, Gap, datetime | None]] = []
     for gap in read_gaps(settings, store):
-        if gap.repaired_at is not None:
+        if gap.repaired_at is not None or (gap.cause == GapCause.FRAME_TOO_LARGE.value and not vouched):
             continue
         whole = (to_us(gap.from_at), to_us(gap.to_at))
         left = _left(whole, spans, margin_us)

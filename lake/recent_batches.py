@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from core import clock
 from core.clock import to_us
 from core.settings import Settings
 from lake.duck import connect
@@ -42,11 +43,12 @@ class RecentBatch:
 
 
 def read_recent(settings: Settings, store: Store, since: datetime) -> list[RecentBatch]:
-    """The batches that were written at `since` or later, in no particular order.
+    """The batches that were written at `since` or later, in no particular order; none that was written in a time yet to come,
+    as by a machine whose clock was wrong: it would count as recent for as long.
 
     What is read does not grow with the age of the lake. Raises LakeError, OSError, duckdb.Error, DeltaError.
     """
-    since_us = to_us(since)
+    since_us, until = to_us(since), clock.now() + timedelta(seconds=ALERT_SECONDS)
     files = [
         file
         for file in store.files(BATCHES.name)
@@ -57,8 +59,8 @@ def read_recent(settings: Settings, store: Store, since: datetime) -> list[Recen
     with connect(settings, memory_mb=_MEMORY_MB, threads=1) as connection:
         rows = connection.execute(
             "SELECT event_at + to_milliseconds(duration_ms) AS written_at, events_in, rejects, rejects_by_reason "
-            f"FROM {scan(BATCHES, files)} WHERE written_at >= ?",
-            [since],
+            f"FROM {scan(BATCHES, files)} WHERE written_at BETWEEN ? AND ?",
+            [since, until],
         ).fetchall()
     return [
         RecentBatch(written_at, events, rejects, _decode_counts(reasons))
@@ -68,10 +70,11 @@ def read_recent(settings: Settings, store: Store, since: datetime) -> list[Recen
 
 def worst(batches: Iterable[RecentBatch], now: datetime) -> RecentBatch | None:
     """The one with the greatest share of rejects, the newest of equals, of those written in the last ALERT_SECONDS before
-    `now`; None where there are none."""
-    since = now - timedelta(seconds=ALERT_SECONDS)
-    lately = (batch for batch in batches if batch.written_at >= since)
-    return max(lately, key=lambda batch: (batch.reject_ratio, batch.written_at), default=None)
+    `now`; the newest of all where drains are rarer; None for no batches."""
+    known = list(batches)
+    lately = [batch for batch in known if batch.written_at >= now - timedelta(seconds=ALERT_SECONDS)]
+    newest = max(known, key=lambda batch: batch.written_at, default=None)
+    return max(lately, key=lambda batch: (batch.reject_ratio, batch.written_at), default=newest)
 
 
 def count_reasons(batches: Iterable[RecentBatch]) -> Counter[str]:

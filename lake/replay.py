@@ -239,7 +239,8 @@ def replay(
     result.spans = coverage.spans()
     if closes:
         with exclusive(settings, "drain"):
-            result.closed = close_gaps(settings, store, [span_had] if span_had else result.spans, now)
+            spans = [span_had] if span_had else result.spans
+            result.closed = close_gaps(settings, store, spans, now, vouched=span_had is not None)
     result.seconds = time.monotonic() - began
     log.info(
         "replayed %d frames: %d new rows, %d duplicates, %d withdrawn, %d rejects, %d gaps closed, %.1f s",

@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.status import read_status
 from core.watermark import read_watermark
 from lake.gaps import Gap, describe, read_gaps
-from lake.recent_batches import ALERT_SECONDS, RecentBatch, read_recent, worst
+from lake.recent_batches import REASONS_SECONDS, RecentBatch, read_recent, worst
 from lake.seal import waiting_hours
 from lake.store import Store
 from lake.tables import TABLES
@@ -118,14 +118,13 @@ def lake_part(settings: Settings, store: Store) -> Part:
 
 
 def rejects_part(settings: Settings, batch: RecentBatch | None) -> Part:
-    """Whether more than REJECT_ALERT_RATIO of the events of `batch`, the worst of the last ALERT_SECONDS, could not be rows.
+    """Whether more than REJECT_ALERT_RATIO of the events of `batch`, the worst of late, could not be rows. None: there is none.
 
     They are kept, and nothing stops.
     """
-    minutes = f"the last {ALERT_SECONDS / 60:.0f} minutes"
     if batch is None:
-        return Part("rejects", True, "ok", f"no batch in {minutes}")
-    detail = f"{batch.rejects:,} of {batch.events:,} events of the worst batch of {minutes}"
+        return Part("rejects", True, "ok", "no batch in the last day")
+    detail = f"{batch.rejects:,} of {batch.events:,} events of the worst batch of late, {batch.written_at:%H:%M:%S} UTC"
     if not raises_alert(settings, batch):
         return Part("rejects", True, "ok", detail)
     detail = f"{detail} ({batch.reject_ratio:.1%}) could not be rows"
@@ -144,7 +143,7 @@ def gaps_part(gaps: list[Gap]) -> Part:
 
 
 def _rejects(settings: Settings, now: datetime) -> Part:
-    since = now - timedelta(seconds=ALERT_SECONDS)
+    since = now - timedelta(seconds=REASONS_SECONDS)
     return rejects_part(settings, worst(read_recent(settings, Store(settings.lake_dir), since), now))
 
 

@@ -13,7 +13,7 @@ from core import clock
 from core.clock import to_datetime
 from core.errors import BluelakeError
 from lake.gaps import missing_seconds
-from lake.recent_batches import ALERT_SECONDS, worst
+from lake.recent_batches import REASONS_SECONDS, worst
 from lake.status import WARNING, Part, gaps_part, process_part, rejects_part, views_part
 from lake.views import current
 from webapi.formats import rfc3339
@@ -104,7 +104,7 @@ def _buffer_and_ingest(access: LakeAccess) -> dict[str, Any]:
 
 def _rejects(access: LakeAccess) -> dict[str, Any]:
     now = clock.now()
-    recent = access.recent_batches(now - timedelta(seconds=ALERT_SECONDS))
+    recent = access.recent_batches(now - timedelta(seconds=REASONS_SECONDS))
     return _described(rejects_part(access.settings, worst(recent, now)))
 
 

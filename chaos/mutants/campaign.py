@@ -143,12 +143,17 @@ def control(checks: Sequence[str], jobs: int) -> list[str]:
         tree = Path(folder) / "tree"
         copy_tree(tree)
         # As often as a mutant is tried: a run that fails now and then without one would show nothing.
-        suspects = [*runs * HARNESS_TRIES, *(tests if tests and fails(" ".join(tests), tree) else [])]
-        return [
-            check
-            for check, failed in zip(suspects, pool.map(lambda c: fails(c, tree), suspects), strict=True)
-            if failed
-        ]
+        suspects = [*runs * HARNESS_TRIES, *(tests if tests and _fails_or_cannot_run(" ".join(tests), tree) else [])]
+        found = pool.map(lambda check: _fails_or_cannot_run(check, tree), suspects)
+        return [check for check, failed in zip(suspects, found, strict=True) if failed]
+
+
+def _fails_or_cannot_run(check: str, tree: Path) -> bool:
+    try:
+        return fails(check, tree)
+    except HarnessError as error:
+        print(error, flush=True)
+        return True
 
 
 def table(results: Sequence[Result]) -> str:

@@ -468,6 +468,23 @@ def test_what_no_host_has_is_one_gap_the_smallest_and_a_restart_does_not_note_it
     asyncio.run(scenario())
 
 
+def test_a_gap_begins_a_second_earlier_at_least_since_clocks_are_compared_no_better(
+    buffer: Buffer, settings: Settings
+) -> None:
+    async def scenario() -> None:
+        async with jetstream_host() as host:
+            host.withheld = [span(300, 600)]
+            tuning = chosen(settings, host).model_copy(update={"rewind_seconds": 0})
+            async with running(tuning, buffer):
+                await host.give(*frames(0, 1500))
+                await until(lambda: rkeys(buffer) == expected(0, 300) | expected(600, 1500))
+            (gap,) = notices(buffer, "gaps")
+            first_us = span(300, 600)[0]
+            assert first_us - 2 * SECOND_US <= gap["from_us"] <= first_us - SECOND_US  # type: ignore[operator]
+
+    asyncio.run(scenario())
+
+
 def test_a_gap_is_found_again_after_a_crash_in_front_of_it(
     buffer: Buffer, settings: Settings, redis_server: RedisServer
 ) -> None:

@@ -256,6 +256,15 @@ def test_times_that_do_not_go_on_end_a_recording(
     assert found.notes == ("tells no later time in 50 frames in a row",)
 
 
+def test_a_host_that_comes_no_further_is_left_however_slowly_it_sends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "STUCK_SECONDS", 0.0)
+    found = of_host(tmp_path / "recording.zst", "v1")(steady(9, 9) * 20)
+    assert found.frames < 20
+    assert found.notes == ("tells no later time for 0 s",)
+
+
 def test_a_host_that_falls_silent_is_left(tmp_path: Path) -> None:
-    found = of_host(tmp_path / "recording.zst", "v2", idle_seconds=0.2)(steady(0, 9))
-    assert (found.frames, found.notes) == (10, ("has sent nothing for 0.2 s",))
+    found = of_host(tmp_path / "recording.zst", "v2", idle_seconds=2)(steady(0, 9))
+    assert (found.frames, found.notes) == (10, ("has sent nothing for 2 s",))

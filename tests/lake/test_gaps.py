@@ -46,6 +46,18 @@ def had(settings: Settings, *spans: tuple[int, int], margin: int = 10) -> list[G
     return close_gaps(widened, Store(settings.lake_dir), shifted, NOW)
 
 
+def test_a_frame_that_was_too_large_is_not_had_because_what_surrounds_it_was(
+    buffer: Buffer, settings: Settings
+) -> None:
+    notice(buffer, 0, 30, cause="frame_too_large")
+    drain(settings)
+    assert had(settings, (-100, 100)) == []
+    span = (NOON_US - SECOND, NOON_US + 40 * SECOND)
+    (closed,) = close_gaps(settings, Store(settings.lake_dir), [span], NOW, vouched=True)
+    assert closed.cause == "frame_too_large"
+    assert found(settings) == [(0, 30, False)]
+
+
 def test_a_gap_is_open_until_its_span_was_had(buffer: Buffer, settings: Settings) -> None:
     notice(buffer, 0, 600)
     drain(settings)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from buffer.client import Buffer
+from core import clock
 from core.settings import Settings
 from lake.drain import drain
 from lake.recent_batches import RecentBatch, count_reasons, read_recent, worst
@@ -30,9 +31,10 @@ def test_a_batch_is_recent_by_when_it_was_written(buffer: Buffer, settings: Sett
     assert count_reasons([first, second]) == {"not_json": 3}
     assert read_recent(settings, store, second.written_at) == [second]
     assert read_recent(settings, store, second.written_at + MILLISECOND) == []
-    # Sealed, they are one file.
+    # Sealed, they are in other files.
+    files = {file.path for file in store.files("batches")}
     seal(settings, second.written_at + 120 * MINUTE)
-    assert len(store.files("batches")) == 1
+    assert files.isdisjoint(file.path for file in store.files("batches"))
     assert read_recent(settings, store, second.written_at) == [second]
 
 
@@ -41,9 +43,18 @@ def test_the_worst_is_of_the_last_fifteen_minutes() -> None:
 
     assert worst([good, bad], NOON + 15 * MINUTE) == bad
     assert worst([good, bad], NOON + 15 * MINUTE + MILLISECOND) == good
-    assert worst([good, bad], NOON + 17 * MINUTE) is None
+    assert worst([], NOON) is None
+    # Who drains once an hour is told of the last one meanwhile.
+    assert worst([good, bad], NOON + 17 * MINUTE) == good
     same = RecentBatch(NOON + MINUTE, 2, 1, {})
     assert worst([bad, same, good], NOON + 15 * MINUTE) == same
+
+
+def test_a_batch_of_a_time_yet_to_come_is_not_recent(lake_settings: Settings) -> None:
+    lake = Lake(lake_settings)
+    lake.write(batches=[batch(clock.now() + timedelta(days=300))])
+
+    assert read_recent(lake_settings, lake.store, clock.now() - timedelta(days=1)) == []
 
 
 def test_old_batches_are_not_read_though_their_file_is_new(lake_settings: Settings) -> None:
