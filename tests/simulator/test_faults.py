@@ -183,7 +183,8 @@ def test_skip_withholds_from_live_and_from_every_replay_of_that_host_only(tmp_pa
             times = [0]
             while times[-1] < line["to_us"]:
                 times += [time_of(frame) for frame in await take(replay, 1)]
-            assert len(times) > 2000
+            # Its history, of which there is the least in the quietest hour of the day.
+            assert len(times) > 1000
             assert not [time_us for time_us in times if line["from_us"] <= time_us < line["to_us"]]
 
     asyncio.run(successor())

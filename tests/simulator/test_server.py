@@ -79,7 +79,8 @@ def test_without_a_cursor_or_with_one_in_the_future_only_live_events_come(query:
 
 
 def test_wanted_collections_and_accounts() -> None:
-    options = make_options(rate=0.0, history=timedelta(seconds=120))
+    # In the quietest hour of the day a history has two thirds of its mean rate.
+    options = make_options(rate=0.0, history=timedelta(seconds=120), history_rate=200.0)
     events = expected_events(options, 11_000)
     busiest = max((event.did for event in events), key=[event.did for event in events[:500]].count)
     queries: dict[str, Callable[[Event], bool]] = {
