@@ -45,16 +45,16 @@ fmt: $(READY) ## format the code and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 bench: $(READY) ## measure, each figure beside its reference, and print the table
-	@$(BIN)/python -m bench $(WRITE)
+	@$(BIN)/python -m harness.bench $(WRITE)
 
 RUNS ?= 200
 FIRST_SEED ?= 1
 JOBS ?= 2
 chaos: $(READY) ## break everything in RUNS seeded runs (200), JOBS (2) at a time, and compare the lake with the truth
-	@$(BIN)/python -m chaos --runs $(RUNS) --first-seed $(FIRST_SEED) --jobs $(JOBS)
+	@$(BIN)/python -m harness.chaos --runs $(RUNS) --first-seed $(FIRST_SEED) --jobs $(JOBS)
 
 mutants: $(READY) ## put known defects into copies of the code and show that each is caught (WRITE=--write: into the docs)
-	@$(BIN)/python -m chaos.mutants --jobs $(JOBS) $(WRITE)
+	@$(BIN)/python -m harness.chaos.mutants --jobs $(JOBS) $(WRITE)
 
 lock: $(READY) ## resolve the dependencies anew and write the hashed requirements
 	@UV=$(UV) scripts/lock

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.timetables.trigger import CronTriggerTimetable
 from dag_defaults import FIRST_DATA, HEAVY_POOL, LAKE, REDIS_CONNECTION, lake_dag
 
-from core.settings import load_settings
+from bluelake.core.settings import load_settings
 
 DOC = """
 ### Drain the buffer
@@ -39,7 +39,7 @@ def drain_buffer() -> None:
     # Redis fills up while a drain waits; the others lose nothing by it.
     @task(pool=HEAVY_POOL, priority_weight=10, outlets=[LAKE], doc_md="Commits what is in the buffer to the lake.")
     def drain() -> list[dict[str, Any]]:
-        from lake.drain import drain as run
+        from bluelake.lake.drain import drain as run
 
         return [
             {
@@ -56,7 +56,7 @@ def drain_buffer() -> None:
 
     @task(outlets=[FIRST_DATA], doc_md="Skipped once the published views have rows.")
     def ask_for_views(batches: list[dict[str, Any]]) -> None:
-        from lake.views import current
+        from bluelake.lake.views import current
 
         published = current(load_settings())
         shown = published is not None and any(view.rows for view in published.views)

@@ -6,8 +6,8 @@ from airflow.sdk import task
 from airflow.timetables.trigger import CronTriggerTimetable
 from dag_defaults import HEAVY_POOL, LAKE, lake_dag
 
-from core import clock
-from core.settings import load_settings
+from bluelake.core import clock
+from bluelake.core.settings import load_settings
 
 DOC = """
 ### Maintain the lake
@@ -27,7 +27,7 @@ Killed at any point, the next run goes on. One run at a time, in the pool `heavy
 def maintain_lake() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Purges, vacuums, and thins out the raw chunks.")
     def maintain() -> dict[str, Any]:
-        from lake.maintenance import maintain as run
+        from bluelake.lake.compaction import maintain as run
 
         done = run(load_settings(), clock.now())
         return {

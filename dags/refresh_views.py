@@ -7,8 +7,8 @@ from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 from dag_defaults import FIRST_DATA, HEAVY_POOL, LAKE, VIEWS, lake_dag
 
-from core import clock
-from core.settings import load_settings
+from bluelake.core import clock
+from bluelake.core.settings import load_settings
 
 DOC = """
 ### Refresh the cached views

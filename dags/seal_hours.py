@@ -6,8 +6,8 @@ from airflow.sdk import task
 from airflow.timetables.trigger import CronTriggerTimetable
 from dag_defaults import HEAVY_POOL, LAKE, lake_dag
 
-from core import clock
-from core.settings import load_settings
+from bluelake.core import clock
+from bluelake.core.settings import load_settings
 
 DOC = """
 ### Seal the hours that have passed
@@ -26,7 +26,7 @@ One run at a time, in the pool `heavy`. The schedule is `SEAL_SCHEDULE`.
 def seal_hours() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Rewrites every hour that has passed and is not sealed.")
     def seal() -> dict[str, Any]:
-        from lake.seal import seal as run
+        from bluelake.lake.compaction import seal as run
 
         done = run(load_settings(), clock.now())
         return {

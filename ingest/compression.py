@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import zstandard
 
-from core.files import write_durably
-from core.reasons import HostFault
+from bluelake.core.files import write_durably
+from bluelake.core.reasons import HostFault
 from ingest.errors import HostError
 from ingest.jetstream import host_name
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import median_high
 
-from core.reasons import GapCause
+from bluelake.core.reasons import GapCause
 from ingest.frames import Routed
 from ingest.rates import Flow
 

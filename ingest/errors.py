@@ -4,8 +4,8 @@ IngestError
 └── HostError     a Jetstream host refused the connection, broke it, or broke its protocol
 """
 
-from core.errors import BluelakeError
-from core.reasons import HostFault
+from bluelake.core.errors import BluelakeError
+from bluelake.core.reasons import HostFault
 
 
 class IngestError(BluelakeError):

@@ -7,18 +7,18 @@ import time
 import uuid
 from dataclasses import replace
 
-from buffer.chunks import ChunkEncoder
-from buffer.client import Buffer
-from buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
-from core import clock
-from core.clock import now_us
-from core.crash import crash_point
-from core.errors import CorruptStateError
-from core.metrics import Metrics
-from core.settings import Settings
-from core.status import report
-from core.urls import without_credentials
-from core.watermark import Cursor, read_watermark
+from bluelake.buffer.chunks import ChunkEncoder
+from bluelake.buffer.client import Buffer
+from bluelake.buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
+from bluelake.core import clock
+from bluelake.core.clock import now_us
+from bluelake.core.crash import crash_point
+from bluelake.core.errors import CorruptStateError
+from bluelake.core.metrics import Metrics
+from bluelake.core.settings import Settings
+from bluelake.core.status import report
+from bluelake.core.urls import without_credentials
+from bluelake.core.watermark import Cursor, read_watermark
 from ingest.clocks import Clocks
 from ingest.pending import Pending
 from ingest.start import first_start_us

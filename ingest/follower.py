@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from buffer.errors import BufferError
-from core.clock import to_datetime
-from core.errors import BluelakeError
-from core.metrics import Metrics
-from core.reasons import HostFault
-from core.settings import Settings
+from bluelake.buffer.errors import BufferError
+from bluelake.core.clock import to_datetime
+from bluelake.core.errors import BluelakeError
+from bluelake.core.metrics import Metrics
+from bluelake.core.reasons import HostFault
+from bluelake.core.settings import Settings
 from ingest.compression import Dictionary, Inflater, fetch_dictionary
 from ingest.continuity import Continuity
 from ingest.errors import HostError

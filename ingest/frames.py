@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from core.reasons import RejectReason
-from core.watermark import Cursor
+from bluelake.core.reasons import RejectReason
+from bluelake.core.watermark import Cursor
 
 QUEUE_OF_COLLECTION: dict[str, str] = {
     "app.bsky.feed.post": "posts",

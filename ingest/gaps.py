@@ -11,9 +11,9 @@ import math
 import time
 from collections import deque
 
-from core.clock import to_datetime
-from core.reasons import GapCause, HostFault
-from core.settings import Settings
+from bluelake.core.clock import to_datetime
+from bluelake.core.reasons import GapCause, HostFault
+from bluelake.core.settings import Settings
 from ingest.continuity import Hole
 from ingest.errors import HostError
 from ingest.flusher import Flusher

@@ -5,8 +5,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from core.settings import Settings
-from core.watermark import Cursor
+from bluelake.core.settings import Settings
+from bluelake.core.watermark import Cursor
 from ingest.compression import Dictionary
 from ingest.continuity import Network
 from ingest.flusher import Flusher

@@ -6,12 +6,12 @@ import logging
 import random
 import time
 
-from buffer.client import Buffer
-from buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
-from core.clock import now_us
-from core.metrics import Metrics
-from core.settings import Settings
-from core.status import report
+from bluelake.buffer.client import Buffer
+from bluelake.buffer.errors import BufferFullError, BufferUnavailableError, FlushConflictError
+from bluelake.core.clock import now_us
+from bluelake.core.metrics import Metrics
+from bluelake.core.settings import Settings
+from bluelake.core.status import report
 from ingest.flusher import Flusher
 from ingest.follower import Follower
 from ingest.gaps import Gaps

@@ -12,9 +12,9 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, N
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from core.reasons import HostFault
-from core.urls import shown, without_credentials
-from core.watermark import Cursor
+from bluelake.core.reasons import HostFault
+from bluelake.core.urls import shown, without_credentials
+from bluelake.core.watermark import Cursor
 from ingest import wire_v1, wire_v2
 from ingest.errors import HostError
 from ingest.frames import Wire, WireName

@@ -5,11 +5,11 @@ import signal
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from buffer.client import Buffer
-from core.errors import ConfigurationError
-from core.logs import set_up_logging
-from core.metrics import INGEST_METRICS, Metrics
-from core.settings import Settings, require_home
+from bluelake.buffer.client import Buffer
+from bluelake.core.errors import ConfigurationError
+from bluelake.core.logs import set_up_logging
+from bluelake.core.metrics import INGEST_METRICS, Metrics
+from bluelake.core.settings import Settings, require_home
 from ingest.ingester import Ingester
 
 

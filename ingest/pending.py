@@ -8,9 +8,9 @@ from statistics import median_low
 
 import msgspec
 
-from buffer.chunks import Chunk, ChunkEncoder
-from core.reasons import MAX_REJECT_BYTES, RejectReason
-from core.watermark import Cursor
+from bluelake.buffer.chunks import Chunk, ChunkEncoder
+from bluelake.core.reasons import MAX_REJECT_BYTES, RejectReason
+from bluelake.core.watermark import Cursor
 
 # Queues of the ingester's own notices.
 OWN_QUEUES = frozenset({"gaps", "rejects"})

@@ -5,8 +5,8 @@ import logging
 from collections import deque
 from pathlib import Path
 
-from core.clock import now_us
-from core.files import write_durably
+from bluelake.core.clock import now_us
+from bluelake.core.files import write_durably
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from statistics import median_low
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
-from core.clock import now_us
-from core.metrics import Metrics
-from core.reasons import GapCause, HostFault, RejectReason
-from core.settings import Settings
+from bluelake.core.clock import now_us
+from bluelake.core.metrics import Metrics
+from bluelake.core.reasons import GapCause, HostFault, RejectReason
+from bluelake.core.settings import Settings
 from ingest.compression import Inflater
 from ingest.continuity import Continuity, Hole
 from ingest.errors import HostError

@@ -3,10 +3,10 @@
 import json
 from datetime import datetime
 
-from core.clock import to_datetime
-from core.errors import CorruptStateError
-from core.files import write_durably
-from core.settings import Settings, parse_start
+from bluelake.core.clock import to_datetime
+from bluelake.core.errors import CorruptStateError
+from bluelake.core.files import write_durably
+from bluelake.core.settings import Settings, parse_start
 
 
 def first_start_us(settings: Settings, began: datetime) -> int:

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from core.reasons import RejectReason, diagnose_syntax
-from core.watermark import Cursor
+from bluelake.core.reasons import RejectReason, diagnose_syntax
+from bluelake.core.watermark import Cursor
 from ingest.frames import EARLIEST_US, QUEUE_OF_COLLECTION, WANTED_COLLECTIONS, Rejected, Routed, WireName, out_of_time
 
 PATH = "/subscribe"

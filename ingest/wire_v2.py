@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from core.clock import to_us
-from core.reasons import RejectReason
-from core.watermark import Cursor
+from bluelake.core.clock import to_us
+from bluelake.core.reasons import RejectReason
+from bluelake.core.watermark import Cursor
 from ingest.frames import (
     EARLIEST_US,
     QUEUE_OF_COLLECTION,

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import redis as redis_client
 
-from buffer.client import Buffer
-from core.scratch import leave
-from core.settings import Settings
-from stack.redis_server import server_binary
+from bluelake.buffer.client import Buffer
+from bluelake.core.scratch import leave
+from bluelake.core.settings import Settings
+from bluelake.stack.redis_server import server_binary
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_FRAMES = ROOT.parent / "shared" / "data" / "jetstream_v1_frames.jsonl"

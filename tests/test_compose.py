@@ -14,11 +14,11 @@ import jsonschema
 import pytest
 import yaml
 
-from core.settings import Settings
-from stack.demo import HISTORY_DAYS
-from stack.redis_server import exec_server
-from stack.supervisor import programs
-from stack.up import demo_environment
+from bluelake.core.settings import Settings
+from bluelake.stack.demo import HISTORY_DAYS
+from bluelake.stack.redis_server import exec_server
+from bluelake.stack.supervisor import programs
+from bluelake.stack.up import demo_environment
 from tests.conftest import ROOT, free_port
 
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")

@@ -98,7 +98,7 @@ def test_the_web_server_keeps_its_users_in_postgresql(postgres: int, home: Path)
         return subprocess.run([sys.executable, *check], capture_output=True, check=False).returncode == 0
 
     assert subprocess.run([sys.executable, *check], capture_output=True, check=False).returncode != 0
-    command = [sys.executable, "-m", "cli", *SERVICES["web"]["command"]]
+    command = [sys.executable, "-m", "bluelake", *SERVICES["web"]["command"]]
     with (home / "web.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=ROOT, env=composed("web", postgres, **own), stdout=log, stderr=log)
     try:

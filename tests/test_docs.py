@@ -12,8 +12,8 @@ import yaml
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
-from core.metrics import METRICS, MetricDefinition
-from core.settings import Settings
+from bluelake.core.metrics import METRICS, MetricDefinition
+from bluelake.core.settings import Settings
 from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import Settings
-from stack.supervisor import programs
+from bluelake.core.settings import Settings
+from bluelake.stack.supervisor import programs
 from tests.conftest import ROOT, clean_environment
 from tests.test_compose import OURS, SERVICES
 
@@ -100,8 +100,8 @@ def test_the_containers_run_the_commands_that_run_without_containers(lake_settin
     }
 
     assert {name: image_command(name) for name in OURS if name not in ("airflow-init", "simulator")} == without
-    assert image_command("simulator")[:3] == ["python", "-m", "simulator"]
-    assert image_command("airflow-init") == ["python", "-m", "stack.airflow_env"]
+    assert image_command("simulator")[:3] == ["python", "-m", "harness.simulator"]
+    assert image_command("airflow-init") == ["python", "-m", "bluelake.stack.airflow_env"]
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -131,7 +131,7 @@ def test_the_light_images_hold_nothing_heavy(service: str) -> None:
     heavy = {"apache-airflow", "apache-airflow-core", "django", "duckdb", "deltalake", "pyarrow", "sqlmesh", "numpy"}
 
     assert heavy & locked(requirements(service)) == set()
-    assert not {"lake", "transforms", "webapi", "dags", "airflow", "stack"} & set(folders(service))
+    assert not {"repair", "transforms", "webapi", "dags", "airflow"} & set(folders(service))
 
 
 # Imports the modules that it is given, with only one image's folders and one image's distributions to find.
@@ -155,23 +155,23 @@ for module in modules:
 print(" ".join(sorted({module.partition(".")[0] for module in sys.modules})))
 """
 IMPORTS = {
-    "ingest": ["cli.main", "cli.processes", "ingest.main"],
-    "simulator": ["simulator.cli"],
+    "ingest": ["bluelake.cli.main", "bluelake.cli.processes", "ingest.main"],
+    "simulator": ["harness.simulator.cli"],
     "web": [
-        "cli.main",
+        "bluelake.cli.main",
         "webapi.server",
         "webapi.wsgi",
         "webapi.urls",
         "webapi.gunicorn_config",
         "gunicorn.app.wsgiapp",
     ],
-    "airflow-init": ["stack.airflow_env"],
+    "airflow-init": ["bluelake.stack.airflow_env"],
     "airflow-scheduler": [
-        "cli.main",
-        "lake.drain",
-        "lake.maintenance",
-        "lake.seal",
-        "lake.views",
+        "bluelake.cli.main",
+        "bluelake.lake.drain.drainer",
+        "bluelake.lake.compaction.maintenance",
+        "bluelake.lake.compaction.sealer",
+        "bluelake.lake.views.published",
         "transforms.refresh",
         "drain_buffer",
         "maintain_lake",

@@ -20,12 +20,11 @@ from pathlib import Path
 import duckdb
 from sqlmesh import EngineAdapter
 
-from core.clock import to_us
-from core.settings import Settings
-from lake.log import appended_by
-from lake.relations import END_US, between, quote, scan
-from lake.store import DataFile, Store
-from lake.tables import TABLES
+from bluelake.core.clock import to_us
+from bluelake.core.settings import Settings
+from bluelake.lake.delta import DataFile, Store, appended_by
+from bluelake.lake.query import END_US, between, quote, scan
+from bluelake.lake.tables import TABLES
 from transforms import source
 
 # The tables that the views are made of, and those that say what of them is withdrawn.
@@ -143,7 +142,7 @@ def waiting(adapter: EngineAdapter, views: Collection[str]) -> dict[date, list[s
     return dict(adapter.cursor.fetchall())
 
 
-def strike(adapter: EngineAdapter, days: Iterable[ViewDay]) -> None:
+def discard(adapter: EngineAdapter, days: Iterable[ViewDay]) -> None:
     """These days have been computed: they wait no longer."""
     for view, day in days:
         adapter.cursor.execute("DELETE FROM refreshes.stale WHERE view = ? AND day = ?", [view, day])

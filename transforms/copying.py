@@ -5,8 +5,8 @@ from pathlib import Path
 from sqlmesh import Context
 from sqlmesh.core.model import SqlModel
 
-from lake.relations import quote
-from lake.views import ColumnInfo, ViewInfo
+from bluelake.lake.query import quote
+from bluelake.lake.views import ColumnInfo, ViewInfo
 from transforms.project import SCHEMA, view_models, view_name
 
 

@@ -6,7 +6,7 @@ TransformsError
 └── RefreshRunningError   another refresh of this BLUELAKE_HOME is at work
 """
 
-from core.errors import BluelakeError
+from bluelake.core.errors import BluelakeError
 
 
 class TransformsError(BluelakeError):

@@ -20,8 +20,8 @@ from sqlmesh.core.console import Console, get_console, set_console
 from sqlmesh.core.dialect import MacroFunc
 from sqlmesh.core.model import SqlModel
 
-from core.settings import Settings
-from lake.duck import spill_folder
+from bluelake.core.settings import Settings
+from bluelake.lake.query import spill_folder
 
 PROJECT = Path(__file__).parent
 # How many days before the newest one every refresh computes anew, for events that came late and records deleted since.

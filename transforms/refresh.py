@@ -1,7 +1,7 @@
 """One refresh of the cached views: compute what is missing or stale, audit it, publish a copy.
 
 A refresh may be repeated and may be killed at any time: what is published changes in one step, at the end, SQLMesh records
-an interval only after its audits passed, and the days that have to be computed again are on a list from which each is struck
+an interval only after its audits passed, and the days that have to be computed again are on a list from which each is discarded
 when it is done. Two refreshes at once exclude each other by a lock file. Drains wait for a refresh; it therefore leaves the
 rest of that list to the next one after HEAVY_MAX_MINUTES.
 """
@@ -20,9 +20,9 @@ import duckdb
 from sqlmesh import Context
 from sqlmesh.utils.errors import SQLMeshError
 
-from core.settings import Settings
-from lake.store import Store
-from lake.views import ViewInfo, publish
+from bluelake.core.settings import Settings
+from bluelake.lake.delta import Store
+from bluelake.lake.views import ViewInfo, publish
 from transforms import changes, source
 from transforms.console import Progress, RefreshConsole
 from transforms.copying import copy_views
@@ -96,7 +96,7 @@ def _build(
         reads = {view_name(model): tables_read(model) for model in view_models(context)}
         stale = changes.stale(adapter, store, settings, before, seen, reads)
         changes.remember(adapter, seen, stale)
-        changes.strike(adapter, console.computed)
+        changes.discard(adapter, console.computed)
         waiting = _compute_again(context, now, end)
         context.run_janitor(ignore_ttl=False)
         views = copy_views(context, built)
@@ -127,7 +127,7 @@ def _compute_again(context: Context, now: datetime, end: float) -> int:
             no_prompts=True,
             skip_tests=True,
         )
-        changes.strike(context.engine_adapter, [(view, day) for view in views])
+        changes.discard(context.engine_adapter, [(view, day) for view in views])
     return 0
 
 

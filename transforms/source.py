@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from core.clock import to_us
-from core.settings import Settings, load_settings
-from lake.relations import END_US, current_rows, scan
-from lake.store import Store
-from lake.tables import TABLES
+from bluelake.core.clock import to_us
+from bluelake.core.settings import Settings, load_settings
+from bluelake.lake.delta import Store
+from bluelake.lake.query import END_US, current_rows, scan
+from bluelake.lake.tables import TABLES
 
 _open: list[tuple[Store, int]] = []
 

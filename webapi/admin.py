@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from core.errors import BluelakeError
-from lake.gaps import missing_seconds
-from lake.views import current, read
+from bluelake.core.errors import BluelakeError
+from bluelake.lake.status import missing_seconds
+from bluelake.lake.views import current, read
 from webapi.formats import csv_value
 from webapi.lake_access import lake_access
 from webapi.models import Batch, Gap, PublishedView

@@ -9,10 +9,10 @@ from rest_framework.exceptions import APIException
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
 
-from core.errors import BluelakeError
-from lake.errors import NoViewsError
-from lake.search_terms import ParameterError
-from lake.views import UnknownViewError
+from bluelake.core.errors import BluelakeError
+from bluelake.lake.errors import NoViewsError
+from bluelake.lake.search import ParameterError
+from bluelake.lake.views import UnknownViewError
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = "5"

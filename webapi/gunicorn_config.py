@@ -6,8 +6,8 @@ from typing import Any
 
 from prometheus_client import multiprocess
 
-from core.errors import BluelakeError
-from core.logs import set_up_logging
+from bluelake.core.errors import BluelakeError
+from bluelake.core.logs import set_up_logging
 
 log = logging.getLogger(__name__)
 

@@ -8,17 +8,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from buffer.client import Buffer
-from core import clock
-from core.clock import to_datetime
-from core.errors import BluelakeError
-from lake.gaps import missing_seconds
-from lake.recent_batches import REASONS_SECONDS, worst
-from lake.status import WARNING, Part, gaps_part, process_part, rejects_part, views_part
-from lake.views import current
+from bluelake.buffer.client import Buffer
+from bluelake.core import clock
+from bluelake.core.clock import to_datetime
+from bluelake.core.errors import BluelakeError
+from bluelake.lake.search import read_query_string
+from bluelake.lake.status import (
+    REASONS_SECONDS,
+    WARNING,
+    Part,
+    gaps_part,
+    missing_seconds,
+    process_part,
+    rejects_part,
+    views_part,
+    worst,
+)
+from bluelake.lake.views import current
 from webapi.formats import rfc3339
 from webapi.lake_access import LakeAccess, lake_access
-from webapi.params import read_query_string
 
 REDIS_TIMEOUT_SECONDS = 1.0
 

@@ -7,14 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from core.errors import BluelakeError
-from lake.search import PAGE_SIZE
-from lake.search_terms import ParameterError
-from lake.views import current
+from bluelake.core.errors import BluelakeError
+from bluelake.lake.search import PAGE_SIZE, SEARCH_PARAMETERS, ParameterError, read_query_string, search_request
+from bluelake.lake.views import current
 from webapi.errors import describe
 from webapi.health import health
 from webapi.lake_access import lake_access
-from webapi.params import SEARCH_PARAMETERS, read_query_string, search_request
 
 
 @require_safe

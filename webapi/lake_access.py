@@ -11,18 +11,14 @@ from typing import Any
 import duckdb
 from deltalake.exceptions import DeltaError
 
-from core import clock
-from core.settings import Settings, load_settings
-from lake.doomed import oldest_waiting_us, read_state
-from lake.duck import connect
-from lake.gaps import Gap, read_gaps
-from lake.recent_batches import RecentBatch, read_recent
-from lake.relations import scan
-from lake.seal import waiting_hours
-from lake.search import Searcher, SearchUnavailableError
-from lake.status import Part, maintain_part, seal_part
-from lake.store import DataFile, Store
-from lake.tables import BATCHES, GAPS
+from bluelake.core import clock
+from bluelake.core.settings import Settings, load_settings
+from bluelake.lake.compaction import oldest_waiting_us, read_state, waiting_hours
+from bluelake.lake.delta import DataFile, Store
+from bluelake.lake.query import connect, scan
+from bluelake.lake.search import Searcher, SearchUnavailableError
+from bluelake.lake.status import Gap, Part, RecentBatch, maintain_part, read_gaps, read_recent, seal_part
+from bluelake.lake.tables import BATCHES, GAPS
 
 _BATCHES_MEMORY_MB = 64
 
@@ -93,7 +89,7 @@ class LakeAccess:
         with self._reading("hours"):
             return len({hour for hour, _, _ in waiting_hours(self.settings, self._store, clock.now())})
 
-    def doomed(self) -> tuple[int, int | None]:
+    def pending_purge(self) -> tuple[int, int | None]:
         """How many deleted rows a maintenance has still to purge, as far as the last one found them, and when the oldest
         deletion was made that waits for one, microseconds since 1970. Raises LakeError."""
         if self.settings.bluelake_deletions == "keep":

@@ -13,14 +13,20 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from buffer.errors import BufferError
-from core import clock
-from core.errors import BluelakeError
-from core.metrics import LAKE_TASKS, METRICS, WEB_METRICS, Metrics
-from lake.gaps import missing_seconds
-from lake.recent_batches import REASONS_SECONDS, count_reasons, worst
-from lake.status import buffer_depth, last_well_seconds, raises_alert
-from lake.views import current
+from bluelake.buffer.errors import BufferError
+from bluelake.core import clock
+from bluelake.core.errors import BluelakeError
+from bluelake.core.metrics import LAKE_TASKS, METRICS, WEB_METRICS, Metrics
+from bluelake.lake.status import (
+    REASONS_SECONDS,
+    buffer_depth,
+    count_reasons,
+    last_well_seconds,
+    missing_seconds,
+    raises_alert,
+    worst,
+)
+from bluelake.lake.views import current
 from webapi.lake_access import LakeAccess, lake_access
 
 _metrics = Metrics(WEB_METRICS, CollectorRegistry())
@@ -55,7 +61,7 @@ class _State(Collector):
         return ()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The gauges of core/metrics.py that belong to lake and buffer."""
+        """The gauges of bluelake/core/metrics.py that belong to lake and buffer."""
         yield from self._buffer()
         yield self._tasks()
         readable = _family("bluelake_lake_readable")
@@ -95,7 +101,7 @@ class _State(Collector):
             "views": self._views,
             "gaps": self._gaps,
             "hours": self._hours,
-            "doomed": self._doomed,
+            "pending_purge": self._pending_purge,
             "batches": self._batches,
         }
 
@@ -112,11 +118,11 @@ class _State(Collector):
     def _hours(self) -> Iterator[GaugeMetricFamily]:
         yield _gauge("bluelake_lake_unsealed_hours", self._access.unsealed_hours())
 
-    def _doomed(self) -> Iterator[GaugeMetricFamily]:
-        rows, oldest_us = self._access.doomed()
-        yield _gauge("bluelake_lake_doomed_rows", rows)
+    def _pending_purge(self) -> Iterator[GaugeMetricFamily]:
+        rows, oldest_us = self._access.pending_purge()
+        yield _gauge("bluelake_lake_pending_purge_rows", rows)
         if oldest_us is not None:
-            yield _gauge("bluelake_lake_oldest_doomed_seconds", oldest_us / 1e6)
+            yield _gauge("bluelake_lake_oldest_pending_purge_seconds", oldest_us / 1e6)
 
     def _batches(self) -> Iterator[GaugeMetricFamily]:
         for batch in self._access.batches(1):

@@ -9,12 +9,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from lake.export import EXPORT_COLUMNS, export
-from lake.search import PAGE_SIZE
-from lake.search_scan import Post
+from bluelake.lake.search import (
+    EXPORT_COLUMNS,
+    EXPORT_PARAMETERS,
+    PAGE_SIZE,
+    SEARCH_PARAMETERS,
+    Post,
+    export_posts,
+    read_query_string,
+    search_request,
+)
 from webapi.formats import csv_response, rfc3339
 from webapi.lake_access import lake_access
-from webapi.params import EXPORT_PARAMETERS, SEARCH_PARAMETERS, read_query_string, search_request
 
 
 class SearchView(APIView):  # type: ignore[misc]
@@ -54,7 +60,7 @@ class ExportView(APIView):  # type: ignore[misc]
         """Raises ParameterError, SearchUnavailableError; webapi/errors.py answers them."""
         asked = search_request(read_query_string(request.META["QUERY_STRING"], EXPORT_PARAMETERS))
         access = lake_access()
-        result = export(access.searcher, access.settings, asked.query)
+        result = export_posts(access.searcher, access.settings, asked.query)
         response = csv_response(EXPORT_COLUMNS, result.rows, "bluelake-posts.csv")
         if result.capped:
             response["X-Bluelake-Capped"] = "true"

@@ -11,9 +11,9 @@ import shutil
 import socket
 import sys
 
-from core.errors import ConfigurationError
-from core.secrets import admin_password
-from core.settings import Settings, require_home
+from bluelake.core.errors import ConfigurationError
+from bluelake.core.secrets import admin_password
+from bluelake.core.settings import Settings, require_home
 
 log = logging.getLogger(__name__)
 

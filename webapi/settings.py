@@ -1,11 +1,11 @@
-"""Django's settings, all from Bluelake's own (core/settings.py)."""
+"""Django's settings, all from Bluelake's own (bluelake/core/settings.py)."""
 
 from typing import Any
 
 import dj_database_url
 
-from core.secrets import secret
-from core.settings import load_settings
+from bluelake.core.secrets import secret
+from bluelake.core.settings import load_settings
 
 BLUELAKE = load_settings()
 

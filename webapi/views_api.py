@@ -8,10 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from lake.views import ColumnInfo, ViewInfo, current, iterate, read
+from bluelake.lake.search import read_query_string
+from bluelake.lake.views import ColumnInfo, ViewInfo, current, iterate, read
 from webapi.formats import csv_response, json_value, rfc3339
 from webapi.lake_access import lake_access
-from webapi.params import VIEW_PARAMETERS, read_query_string, view_request
+from webapi.params import VIEW_PARAMETERS, view_request
 
 
 class ViewListView(APIView):  # type: ignore[misc]

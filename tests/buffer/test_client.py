@@ -3,15 +3,15 @@
 import pytest
 import redis
 
-from buffer.chunks import Chunk, ChunkEncoder, decode_chunk
-from buffer.client import FLUSHES, METADATA, Buffer, Depth, queue_key, translated_errors
-from buffer.errors import (
+from bluelake.buffer.chunks import Chunk, ChunkEncoder, decode_chunk
+from bluelake.buffer.client import FLUSHES, METADATA, Buffer, Depth, queue_key, translated_errors
+from bluelake.buffer.errors import (
     BufferCorruptError,
     BufferFullError,
     BufferUnavailableError,
     FlushConflictError,
 )
-from core.watermark import Cursor
+from bluelake.core.watermark import Cursor
 from tests.conftest import RedisServer
 
 CURSORS = {"host": Cursor(1_783_166_400_000_000)}

@@ -2,15 +2,15 @@
 
 import redis as redis_client
 
-from buffer.chunks import ChunkEncoder
-from buffer.client import Buffer
-from core.settings import Settings
-from core.watermark import Cursor
+from bluelake.buffer.chunks import ChunkEncoder
+from bluelake.buffer.client import Buffer
+from bluelake.core.settings import Settings
+from bluelake.core.watermark import Cursor
+from harness.simulator.generator import generate_frames
 from ingest.frames import Wire
 from ingest.pending import Pending
 from ingest.wire_v1 import WireV1
 from ingest.wire_v2 import WireV2
-from simulator.generator import generate_frames
 from tests.conftest import NOON_US, RedisServer
 from tests.ingest.jetstream_host import as_v2
 

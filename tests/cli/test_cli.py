@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from buffer.client import Buffer
-from cli.main import app
-from core.clock import OFFSET_VARIABLE
-from core.settings import Settings
-from lake.drain import drain
+from bluelake.buffer.client import Buffer
+from bluelake.cli.main import app
+from bluelake.core.clock import OFFSET_VARIABLE
+from bluelake.core.settings import Settings
+from bluelake.lake.drain import drain
 from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, free_port
 from tests.lake.feed import feed
 
 
 def bluelake(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
+        [sys.executable, "-m", "bluelake", *arguments],
         cwd=ROOT,
         env=clean_environment(**environment),
         capture_output=True,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import clock
-from core.clock import now_us, to_datetime, to_us
+from bluelake.core import clock
+from bluelake.core.clock import now_us, to_datetime, to_us
 
 FIRST_US = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z
 LAST_US = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z

@@ -7,7 +7,7 @@ import sys
 from tests.conftest import ROOT, clean_environment
 
 SCRIPT = """
-from core.crash import crash_point
+from bluelake.core.crash import crash_point
 for point in ("before-flush", "after-offered", "after-offered", "after-trim"):
     crash_point(point)
     print(point, flush=True)

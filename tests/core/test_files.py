@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.files import write_durably
+from bluelake.core.files import write_durably
 
 
 def test_a_file_is_written_with_its_mode_and_nothing_else_is_left(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from core.metrics import (
+from bluelake.core.metrics import (
     BUFFER_METRICS,
     INGEST_METRICS,
     LAKE_METRICS,
@@ -16,7 +16,7 @@ from core.metrics import (
     MetricDefinition,
     Metrics,
 )
-from core.reasons import INGEST_REJECT_REASONS, RejectReason, diagnose_syntax
+from bluelake.core.reasons import INGEST_REJECT_REASONS, RejectReason, diagnose_syntax
 from tests.conftest import ROOT
 
 GROUPS = (*INGEST_METRICS, *BUFFER_METRICS, *LAKE_METRICS, *WEB_METRICS)

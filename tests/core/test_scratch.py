@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from core.scratch import leave, own_folder, remove_abandoned
+from bluelake.core.scratch import leave, own_folder, remove_abandoned
 from tests.conftest import ROOT, clean_environment
 
 HOLD = (
-    "import sys; from pathlib import Path; from core.scratch import own_folder\n"
+    "import sys; from pathlib import Path; from bluelake.core.scratch import own_folder\n"
     "print(own_folder(Path(sys.argv[1])), flush=True); sys.stdin.read()"
 )
 
@@ -82,7 +82,7 @@ def test_a_folder_goes_with_its_process_and_stays_behind_a_killed_one_without_it
 
 def test_a_fork_has_a_folder_of_its_own_and_leaves_that_of_its_parent(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from core.scratch import own_folder\n"
+        "import os, sys; from pathlib import Path; from bluelake.core.scratch import own_folder\n"
         "tmp = Path(sys.argv[1]); mine = own_folder(tmp)\n"
         "if child := os.fork():\n"
         "    assert os.waitpid(child, 0)[1] == 0\n"

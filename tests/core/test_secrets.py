@@ -8,9 +8,9 @@ from threading import Barrier
 
 import pytest
 
-from core.errors import ConfigurationError
-from core.secrets import admin_password, secret
-from core.settings import Settings
+from bluelake.core.errors import ConfigurationError
+from bluelake.core.secrets import admin_password, secret
+from bluelake.core.settings import Settings
 
 
 def test_a_secret_is_made_once_and_is_its_owners_only(lake_settings: Settings) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.clock import to_us
-from core.errors import ConfigurationError
-from core.settings import Settings, load_settings, parse_start, require_home
+from bluelake.core.clock import to_us
+from bluelake.core.errors import ConfigurationError
+from bluelake.core.settings import Settings, load_settings, parse_start, require_home
 
 NOW = datetime(2026, 7, 4, 12, 0, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from core.clock import now_us
-from core.settings import Settings
-from core.status import read_status, report
+from bluelake.core.clock import now_us
+from bluelake.core.settings import Settings
+from bluelake.core.status import read_status, report
 
 
 def test_what_is_said_last_is_what_is_read(lake_settings: Settings) -> None:

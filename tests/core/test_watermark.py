@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import CorruptStateError
-from core.watermark import (
+from bluelake.core.errors import CorruptStateError
+from bluelake.core.watermark import (
     Cursor,
     Watermark,
     cursors_from_json,

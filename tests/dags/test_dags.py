@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 
-from core.settings import Settings
-from stack.airflow_env import POOL, airflow_environment
+from bluelake.core.settings import Settings
+from bluelake.stack.airflow_env import POOL, airflow_environment
 from tests.conftest import ROOT, clean_environment
 
 HEAVY_MODULES = (
     *("duckdb", "deltalake", "pyarrow", "polars", "sqlmesh", "django"),
-    *("lake.drain", "lake.seal", "lake.maintenance", "transforms.refresh"),
+    *(
+        "bluelake.lake.drain.drainer",
+        "bluelake.lake.compaction.sealer",
+        "bluelake.lake.compaction.maintenance",
+        "transforms.refresh",
+    ),
 )
 
 # Run where Airflow may set up logging and warnings as it likes.

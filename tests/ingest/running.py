@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 
 from prometheus_client import CollectorRegistry
 
-from buffer.chunks import decode_chunk
-from buffer.client import Buffer
-from core.clock import now_us
-from core.metrics import INGEST_METRICS, QUEUE_NAMES, Metrics
-from core.settings import Settings
+from bluelake.buffer.chunks import decode_chunk
+from bluelake.buffer.client import Buffer
+from bluelake.core.clock import now_us
+from bluelake.core.metrics import INGEST_METRICS, QUEUE_NAMES, Metrics
+from bluelake.core.settings import Settings
 from ingest.ingester import Ingester
 from tests.conftest import commit_frame
 

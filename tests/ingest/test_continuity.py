@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.reasons import GapCause
+from bluelake.core.reasons import GapCause
 from ingest.continuity import CONFIRMING_EVENTS, SKIPPED_LIMIT_US, Continuity, Hole, Network
 from ingest.frames import Routed
 

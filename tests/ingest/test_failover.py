@@ -9,11 +9,11 @@ import pytest
 import redis as redis_client
 from prometheus_client import CollectorRegistry
 
-from buffer.client import Buffer
-from core.clock import now_us
-from core.metrics import INGEST_METRICS, Metrics
-from core.settings import Settings
-from core.watermark import Cursor, Watermark, write_watermark
+from bluelake.buffer.client import Buffer
+from bluelake.core.clock import now_us
+from bluelake.core.metrics import INGEST_METRICS, Metrics
+from bluelake.core.settings import Settings
+from bluelake.core.watermark import Cursor, Watermark, write_watermark
 from ingest.compression import Inflater
 from ingest.continuity import Continuity
 from ingest.flusher import Flusher

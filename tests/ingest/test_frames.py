@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from core.reasons import RejectReason, diagnose_syntax
+from bluelake.core.reasons import RejectReason, diagnose_syntax
 from ingest.frames import EARLIEST_US, Rejected
 from ingest.wire_v1 import WireV1
 from tests.conftest import NOON_US, commit_frame

@@ -9,9 +9,9 @@ import pytest
 import zstandard
 from websockets.http11 import Response
 
-from buffer.client import Buffer
-from core.reasons import RejectReason
-from core.settings import Settings
+from bluelake.buffer.client import Buffer
+from bluelake.core.reasons import RejectReason
+from bluelake.core.settings import Settings
 from ingest import wire_v1, wire_v2
 from ingest.compression import Dictionary, Inflater
 from ingest.errors import HostError

@@ -10,16 +10,16 @@ import pytest
 import redis as redis_client
 from prometheus_client import CollectorRegistry
 
-from buffer.client import FLUSHES, METADATA, Buffer, Depth
-from core.clock import now_us
-from core.errors import CorruptStateError
-from core.files import write_durably
-from core.metrics import INGEST_METRICS, Metrics
-from core.settings import Settings
-from core.watermark import Cursor, Watermark, write_watermark
+from bluelake.buffer.client import FLUSHES, METADATA, Buffer, Depth
+from bluelake.core.clock import now_us
+from bluelake.core.errors import CorruptStateError
+from bluelake.core.files import write_durably
+from bluelake.core.metrics import INGEST_METRICS, Metrics
+from bluelake.core.settings import Settings
+from bluelake.core.watermark import Cursor, Watermark, write_watermark
+from bluelake.lake.drain import drain
 from ingest.frames import WANTED_COLLECTIONS
 from ingest.ingester import Ingester
-from lake.drain import drain
 from tests.conftest import RedisServer, commit_frame
 from tests.ingest.jetstream_host import jetstream_host
 from tests.ingest.running import REWIND_SECONDS, START_US, frames, held, notices, running, said, tuned, until

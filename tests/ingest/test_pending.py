@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from buffer.chunks import ChunkEncoder, decode_chunk
-from core.reasons import RejectReason
-from core.watermark import Cursor
+from bluelake.buffer.chunks import ChunkEncoder, decode_chunk
+from bluelake.core.reasons import RejectReason
+from bluelake.core.watermark import Cursor
 from ingest.pending import Pending, reject_notice
 from tests.conftest import NOON_US
 

@@ -9,8 +9,8 @@ import json
 import pytest
 import redis as redis_client
 
-from buffer.client import Buffer
-from core.settings import Settings
+from bluelake.buffer.client import Buffer
+from bluelake.core.settings import Settings
 from tests.conftest import RedisServer
 from tests.ingest.jetstream_host import jetstream_host
 from tests.ingest.running import START_US, frames, held, notices, running, said, tuned, until

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.clock import now_us
+from bluelake.core.clock import now_us
 from ingest.clocks import LARGEST_LAG_US, Clocks, rev_us
 from ingest.rates import Flow, UsualRate
 from tests.conftest import NOON_US, commit_frame

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from buffer.client import Buffer
-from core.settings import Settings
+from bluelake.buffer.client import Buffer
+from bluelake.core.settings import Settings
 from tests.conftest import ROOT, clean_environment
 from tests.ingest.jetstream_host import JetstreamHost, jetstream_host
 from tests.ingest.running import START_US, frames, held, notices, until

@@ -4,10 +4,10 @@ import asyncio
 
 from prometheus_client import CollectorRegistry
 
-from buffer.client import Buffer
-from core.metrics import INGEST_METRICS, Metrics
-from core.reasons import GapCause, HostFault
-from core.settings import Settings
+from bluelake.buffer.client import Buffer
+from bluelake.core.metrics import INGEST_METRICS, Metrics
+from bluelake.core.reasons import GapCause, HostFault
+from bluelake.core.settings import Settings
 from ingest.continuity import Continuity, Hole
 from ingest.errors import HostError
 from ingest.flusher import Flusher

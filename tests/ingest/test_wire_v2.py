@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.reasons import RejectReason
-from core.watermark import Cursor
+from bluelake.core.reasons import RejectReason
+from bluelake.core.watermark import Cursor
 from ingest.frames import EARLIEST_US, Notice, Rejected, Routed
 from ingest.wire_v2 import WireV2
 from tests.conftest import NOON_US, commit_frame

@@ -11,8 +11,8 @@ import pytest
 import zstandard
 from prometheus_client import generate_latest
 
-from buffer.client import Buffer
-from core.settings import Settings
+from bluelake.buffer.client import Buffer
+from bluelake.core.settings import Settings
 from ingest import follower
 from ingest.frames import WANTED_COLLECTIONS
 from tests.ingest.jetstream_host import V1_PATH, V2_PATH, jetstream_host

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.settings import Settings
+from bluelake.core.settings import Settings
 from tests.conftest import ROOT, clean_environment, free_port, wait_until
 
 START_SECONDS = 180.0
@@ -42,7 +42,7 @@ class RunningStack:
 
     def start(self) -> None:
         """Start it and wait until it says that it runs."""
-        command = [sys.executable, "-m", "cli", "up", *(["--demo"] if self._demo else [])]
+        command = [sys.executable, "-m", "bluelake", "up", *(["--demo"] if self._demo else [])]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 command,

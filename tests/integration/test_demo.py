@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lake.query import query
+from bluelake.lake.query import run_sql
 from tests.conftest import wait_until
 from tests.integration.running_stack import RunningStack, running_stack, wait_seconds
 
@@ -32,7 +32,7 @@ def test_two_minutes_of_the_demo_equal_the_ledger(home: Path) -> None:
         until_us = _last_time_us(home / "simulator" / "ledger.jsonl")
         wait_until(lambda: _newest_us(stack) > until_us + 2_000_000, 240, "the lake has caught up")
         _compare(stack, until_us)
-        assert query(stack.settings, "FROM gaps").rows == []
+        assert run_sql(stack.settings, "FROM gaps").rows == []
         _czech_is_found(stack, until_us)
         wait_until(lambda: _views_with_rows(stack), 240, "views with rows")
         assert stack.get_json("/healthz")["parts"]["lake"]["ok"] is True
@@ -58,7 +58,7 @@ def _last_time_us(path: Path) -> int:
 
 
 def _newest_us(stack: RunningStack) -> int:
-    row = query(stack.settings, "SELECT coalesce(max(epoch_us(newest_event_at)), 0) FROM batches").rows[0]
+    row = run_sql(stack.settings, "SELECT coalesce(max(epoch_us(newest_event_at)), 0) FROM batches").rows[0]
     return int(str(row[0]))
 
 
@@ -73,7 +73,7 @@ def _compare(stack: RunningStack, until_us: int) -> None:
         names = [name for name in _columns(ledger[table][0]) if name != "event_at"]
         selected = ", ".join(f'"{name}"' for name in names)
         statement = f"SELECT epoch_us(event_at), {selected} FROM {table}_all WHERE epoch_us(event_at) <= {until_us}"
-        stored = sorted(_comparable(row) for row in query(stack.settings, statement).rows)
+        stored = sorted(_comparable(row) for row in run_sql(stack.settings, statement).rows)
         expected = sorted(_comparable(_row(event, names)) for event in ledger[table])
         assert len(stored) == len(expected), table
         for found, truth in zip(stored, expected, strict=True):

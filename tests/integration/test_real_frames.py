@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from lake.query import query
+from bluelake.lake.query import run_sql
 from tests.conftest import ROOT, clean_environment, commit_frame, free_port, wait_until
 from tests.integration.running_stack import RunningStack, running_stack
+from tests.lake.drain.test_parser_real import TABLES, base, record_row
 from tests.lake.feed import rows
-from tests.lake.test_parse_real import TABLES, base, record_row
 
 pytestmark = pytest.mark.integration
 # The sample holds no post in Czech, so that a made-up one goes the same way.
@@ -43,7 +43,7 @@ def simulator(tmp_path: Path, served: list[bytes]) -> Iterator[str]:
     file = tmp_path / "frames.jsonl"
     file.write_bytes(b"".join(frame + b"\n" for frame in served))
     port = free_port()
-    command = [sys.executable, "-m", "simulator", "--file", str(file), "--port", str(port)]
+    command = [sys.executable, "-m", "harness.simulator", "--file", str(file), "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=clean_environment(), stdout=subprocess.DEVNULL)
     yield f"ws://127.0.0.1:{port}/subscribe"
     process.terminate()
@@ -64,7 +64,7 @@ def test_from_the_file_to_a_search_result(simulator: str, home: Path, served: li
 
 def _counts(stack: RunningStack) -> dict[str, int]:
     counted = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}_all" for name in COUNTS)
-    return {str(name): int(str(count)) for name, count in query(stack.settings, counted).rows}
+    return {str(name): int(str(count)) for name, count in run_sql(stack.settings, counted).rows}
 
 
 def _every_record_once(stack: RunningStack, real_frames: list[bytes]) -> None:

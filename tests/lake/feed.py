@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from buffer.chunks import ChunkEncoder
-from buffer.client import Buffer
-from core.settings import Settings
-from core.watermark import Cursor
+from bluelake.buffer.chunks import ChunkEncoder
+from bluelake.buffer.client import Buffer
+from bluelake.core.settings import Settings
+from bluelake.core.watermark import Cursor
+from bluelake.lake.query import run_sql
 from ingest.frames import Rejected, Wire
 from ingest.pending import Pending, reject_notice
 from ingest.wire_v1 import WireV1
-from lake.query import query
 
 
 def feed(buffer: Buffer, frames: Iterable[bytes], *, chunk_events: int = 4, wire: Wire | None = None) -> int:
@@ -36,10 +36,10 @@ def feed(buffer: Buffer, frames: Iterable[bytes], *, chunk_events: int = 4, wire
 
 def rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
     """The result of `sql` over the lake, a dict a row."""
-    result = query(settings, sql)
+    result = run_sql(settings, sql)
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
 def values(settings: Settings, sql: str) -> list[Any]:
     """The first column of the result of `sql`."""
-    return [row[0] for row in query(settings, sql).rows]
+    return [row[0] for row in run_sql(settings, sql).rows]

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from core.errors import BluelakeError
-from core.settings import Settings
-from stack import airflow_env
-from stack.airflow_env import airflow_environment, main, prepare_database, redis_connection, static_environment
+from bluelake.core.errors import BluelakeError
+from bluelake.core.settings import Settings
+from bluelake.stack import airflow_env
+from bluelake.stack.airflow_env import airflow_environment, main, prepare_database, redis_connection, static_environment
 from tests.conftest import ROOT
 
 

@@ -12,7 +12,7 @@ from tests.conftest import ROOT, wait_until
 
 _GUARD = """
 import os, sys
-from stack.guard import run_guarded
+from bluelake.stack.guard import run_guarded
 sys.exit(run_guarded(sys.argv[2:], os.environ, float(sys.argv[1])))
 """
 # Starts a child of its own in another process group, tells both pids, then does as its argument says.

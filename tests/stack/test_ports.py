@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from core.errors import ConfigurationError
-from stack.ports import require_free_port
+from bluelake.core.errors import ConfigurationError
+from bluelake.stack.ports import require_free_port
 from tests.conftest import free_port
 
 

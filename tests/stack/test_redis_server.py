@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ConfigurationError
-from core.settings import Settings
-from stack.redis_server import exec_server, server_address, server_binary
+from bluelake.core.errors import ConfigurationError
+from bluelake.core.settings import Settings
+from bluelake.stack.redis_server import exec_server, server_address, server_binary
 from tests.conftest import free_port
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import Settings
-from stack.supervisor import LONGEST_SOCKET_PATH, bluelake_command, configuration, programs
+from bluelake.core.settings import Settings
+from bluelake.stack.supervisor import LONGEST_SOCKET_PATH, bluelake_command, configuration, programs
 
 NAMES = ["ingest", "web", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "announce"]
 
@@ -107,4 +107,4 @@ def test_supervisord_reads_what_was_meant(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_command_runs_in_this_environment() -> None:
-    assert bluelake_command("ingest") == (sys.executable, "-m", "cli", "ingest")
+    assert bluelake_command("ingest") == (sys.executable, "-m", "bluelake", "ingest")

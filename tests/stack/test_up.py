@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from core.clock import now_us
-from core.errors import ConfigurationError
-from core.settings import Settings, load_settings
-from stack import up as stack_up
-from stack.up import _check_source, demo_environment, up
+from bluelake.core.clock import now_us
+from bluelake.core.errors import ConfigurationError
+from bluelake.core.settings import Settings, load_settings
+from bluelake.stack import up as stack_up
+from bluelake.stack.up import _check_source, demo_environment, up
 from tests.conftest import free_port
 
 

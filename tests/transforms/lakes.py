@@ -7,10 +7,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from core.settings import Settings
-from lake.store import Store
-from lake.tables import TABLES
-from lake.views import current
+from bluelake.core.settings import Settings
+from bluelake.lake.delta import Store
+from bluelake.lake.tables import TABLES
+from bluelake.lake.views import current
 
 POST = "app.bsky.feed.post"
 LIKE = "app.bsky.feed.like"

@@ -8,8 +8,8 @@ import pytest
 from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole
 
-from core.settings import Settings
-from lake.views import current
+from bluelake.core.settings import Settings
+from bluelake.lake.views import current
 from tests.transforms.lakes import SmallLake, at, published_file, rows
 from transforms.errors import AuditFailedError, BuildError
 from transforms.project import PROJECT, open_project

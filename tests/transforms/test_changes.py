@@ -2,11 +2,11 @@
 
 from datetime import date
 
-from core.settings import Settings
-from lake.duck import connect
-from lake.seal import Sealer
-from lake.store import DataFile, Store
-from lake.tables import POSTS
+from bluelake.core.settings import Settings
+from bluelake.lake.compaction.sealer import Sealer
+from bluelake.lake.delta import DataFile, Store
+from bluelake.lake.query import connect
+from bluelake.lake.tables import POSTS
 from tests.transforms.lakes import SmallLake, at
 from transforms.changes import Seen, changed, first_day, look, readers, since
 

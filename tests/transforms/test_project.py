@@ -14,10 +14,10 @@ from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole
 from sqlmesh.core.model import IncrementalByTimeRangeKind, SqlModel
 
-from core.scratch import own_folder
-from core.settings import Settings
-from lake.relations import duckdb_type
-from lake.tables import TABLES
+from bluelake.core.scratch import own_folder
+from bluelake.core.settings import Settings
+from bluelake.lake.query.relations import duckdb_type
+from bluelake.lake.tables import TABLES
 from tests.conftest import ROOT, clean_environment
 from transforms.project import LOOKBACK_DAYS, PROJECT, open_project, tables_read, view_models, view_name
 

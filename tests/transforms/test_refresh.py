@@ -10,10 +10,10 @@ from datetime import date, datetime
 import duckdb
 import pytest
 
-from core.settings import Settings
-from lake.store import Store
-from lake.tables import TABLES
-from lake.views import current, read
+from bluelake.core.settings import Settings
+from bluelake.lake.delta import Store
+from bluelake.lake.tables import TABLES
+from bluelake.lake.views import current, read
 from tests.conftest import ROOT, clean_environment
 from tests.transforms.lakes import LIKE, SmallLake, at, published_file, rows
 from transforms.errors import RefreshRunningError
@@ -328,7 +328,7 @@ _KILLED = """
 import os, signal, sys
 from datetime import datetime
 import transforms
-from core.settings import Settings
+from bluelake.core.settings import Settings
 from transforms.refresh import refresh
 
 def die(done, total, view):

@@ -23,8 +23,8 @@ for _name, _value in _before.items():
 import duckdb  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from core.settings import Settings  # noqa: E402
-from lake.views import ColumnInfo, Published, ViewInfo, publish  # noqa: E402
+from bluelake.core.settings import Settings  # noqa: E402
+from bluelake.lake.views.published import ColumnInfo, Published, ViewInfo, publish  # noqa: E402
 from tests.webapi.lake_rows import NOON, Lake  # noqa: E402
 from webapi.lake_access import lake_access  # noqa: E402
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from core.settings import Settings
-from lake.store import Store
-from lake.tables import ACCOUNTS, BATCHES, DELETES, GAPS, POSTS, Table
+from bluelake.core.settings import Settings
+from bluelake.lake.delta import Store
+from bluelake.lake.tables import ACCOUNTS, BATCHES, DELETES, GAPS, POSTS, Table
 
 NOON = datetime(2026, 7, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
 
-from lake.views import Published
+from bluelake.lake.views.published import Published
 from tests.webapi.lake_rows import NOON, SECOND, Lake, batch
 
 PAGES = (

@@ -5,11 +5,11 @@ import re
 import pytest
 from django.test import Client
 
-from lake.export import EXPORT_COLUMNS
-from lake.views import Published
+from bluelake.lake.search import EXPORT_COLUMNS, EXPORT_PARAMETERS, SEARCH_PARAMETERS
+from bluelake.lake.views.published import Published
 from tests.conftest import ROOT
 from tests.webapi.lake_rows import Lake, post
-from webapi.params import EXPORT_PARAMETERS, SEARCH_PARAMETERS, VIEW_PARAMETERS
+from webapi.params import VIEW_PARAMETERS
 from webapi.urls import urlpatterns
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

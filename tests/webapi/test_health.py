@@ -10,16 +10,16 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from buffer.chunks import Chunk
-from buffer.client import Buffer
-from core.metrics import LAKE_PARTS, METRICS
-from core.reasons import RejectReason
-from core.settings import Settings
-from core.status import report
-from core.watermark import Cursor
-from lake.drain import drain
-from lake.status import status
-from lake.views import Published
+from bluelake.buffer.chunks import Chunk
+from bluelake.buffer.client import Buffer
+from bluelake.core.metrics import LAKE_PARTS, METRICS
+from bluelake.core.reasons import RejectReason
+from bluelake.core.settings import Settings
+from bluelake.core.status import report
+from bluelake.core.watermark import Cursor
+from bluelake.lake.drain import drain
+from bluelake.lake.status import status
+from bluelake.lake.views.published import Published
 from tests.conftest import RedisServer, commit_frame
 from tests.lake.feed import feed
 from tests.webapi.lake_rows import NOON, SECOND, Lake, batch, delete, post
@@ -166,13 +166,13 @@ def test_a_seal_and_a_maintenance_that_never_run_are_warnings(
     answer = client.get("/healthz").json()
     assert (answer["warnings"], answer["parts"]["seal"]["state"]) == ([], "waiting")
     for name in ("SEAL_LATE_SECONDS", "MAINTAIN_LATE_SECONDS"):
-        monkeypatch.setattr(f"lake.status.{name}", 0)
+        monkeypatch.setattr(f"bluelake.lake.status.parts.{name}", 0)
     answer = client.get("/healthz").json()
     assert answer["warnings"] == ["seal", "maintain"]
     assert answer["parts"]["maintain"]["ok"] is True
     values = told(client)
     assert [values["bluelake_lake_last_well_seconds", task] for task in ("seal", "maintain")] == [0, 0]
-    assert values["bluelake_lake_oldest_doomed_seconds",] == NOON.timestamp() + 1
+    assert values["bluelake_lake_oldest_pending_purge_seconds",] == NOON.timestamp() + 1
 
 
 def test_metrics_tell_when_seal_and_maintenance_last_went_well(
@@ -187,15 +187,15 @@ def test_metrics_tell_when_seal_and_maintenance_last_went_well(
     assert values["bluelake_lake_last_well_seconds", "seal"] == sealed.at_us / 1e6
     assert values["bluelake_lake_last_well_seconds", "maintain"] == maintained.at_us / 1e6
     # Who keeps what is deleted waits for nothing.
-    assert values["bluelake_lake_doomed_rows",] == 0
-    assert ("bluelake_lake_oldest_doomed_seconds",) not in values
+    assert values["bluelake_lake_pending_purge_rows",] == 0
+    assert ("bluelake_lake_oldest_pending_purge_seconds",) not in values
 
 
 PARTS = {
     "views": "bluelake_views_published_seconds",
     "gaps": "bluelake_lake_open_gaps",
     "hours": "bluelake_lake_unsealed_hours",
-    "doomed": "bluelake_lake_doomed_rows",
+    "pending_purge": "bluelake_lake_pending_purge_rows",
     "batches": "bluelake_lake_data_age_seconds",
 }
 
@@ -206,11 +206,11 @@ PARTS = {
         ("views/published/current.json", {"views"}),
         ("lake/gaps/year=*/**/*.parquet", {"gaps"}),
         ("lake/likes/_delta_log/*.json", {"hours"}),
-        ("maintenance/state.json", {"doomed"}),
+        ("maintenance/state.json", {"pending_purge"}),
         ("lake/batches/year=*/**/*.parquet", {"batches"}),
         # Without the log of a table, nobody knows which of its hours are sealed.
         ("lake/gaps/_delta_log/*.json", {"gaps", "hours"}),
-        ("lake/deletes/_delta_log/*.json", {"doomed", "hours"}),
+        ("lake/deletes/_delta_log/*.json", {"pending_purge", "hours"}),
         ("lake/batches/_delta_log/*.json", {"batches", "hours"}),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from core.settings import Settings
+from bluelake.core.settings import Settings
 from tests.webapi.lake_rows import NOON, SECOND, Lake, batch, identity, post
 from webapi.lake_access import lake_access
 

@@ -15,14 +15,14 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from core.errors import ConfigurationError
-from core.secrets import admin_password, secret
-from core.settings import Settings
+from bluelake.core.errors import ConfigurationError
+from bluelake.core.secrets import admin_password, secret
+from bluelake.core.settings import Settings
 from tests.conftest import ROOT, clean_environment, free_port, wait_until
 from tests.webapi.lake_rows import NOON, SECOND, Lake, post
 from webapi.server import run
 
-SERVE = "from core.settings import load_settings; from webapi.server import run; run(load_settings())"
+SERVE = "from bluelake.core.settings import load_settings; from webapi.server import run; run(load_settings())"
 
 
 class Server:
@@ -151,7 +151,10 @@ def test_a_secret_is_made_once(home: Path) -> None:
 
 
 def test_two_processes_get_the_same_secret(home: Path) -> None:
-    code = "from core.settings import load_settings; from core.secrets import secret; print(secret(load_settings(), 'k', 20))"
+    code = (
+        "from bluelake.core.settings import load_settings; from bluelake.core.secrets import secret;"
+        "print(secret(load_settings(), 'k', 20))"
+    )
     environment = clean_environment(BLUELAKE_HOME=str(home))
     processes = [
         subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=ROOT, stdout=subprocess.PIPE)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lake.views import Published
+from bluelake.lake.views.published import Published
 from tests.webapi.lake_rows import Lake
 
 

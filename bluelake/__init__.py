@@ -1,0 +1,1 @@
+"""The lake of the Bluesky firehose as a library: load, search, export, SQL, status and the cached views."""

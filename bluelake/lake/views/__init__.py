@@ -1,0 +1,5 @@
+"""The published cached views: publish, list, read."""
+
+from bluelake.lake.views.published import ColumnInfo, UnknownViewError, ViewInfo, current, iterate, publish, read
+
+__all__ = ["ColumnInfo", "UnknownViewError", "ViewInfo", "current", "iterate", "publish", "read"]

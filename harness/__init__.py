@@ -1,0 +1,1 @@
+"""What proves the pipeline: simulator, chaos and benchmarks."""
