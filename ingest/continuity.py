@@ -48,14 +48,14 @@ class Continuity:
 
     def __init__(
         self,
-        gap_seconds: float,
+        gap_us: int,
         horizon: Callable[[], int],
         *,
         is_outdated: bool = False,
         network: Network | None = None,
     ) -> None:
         self._network = network or Network()
-        self.gap_us = int(gap_seconds * 1e6)
+        self.gap_us = gap_us
         self.last_us = 0
         self.hole: Hole | None = None
         self.is_outdated = is_outdated

@@ -49,7 +49,7 @@ class Flusher:
         self._buffer = buffer
         self._metrics = metrics
         self._encoder = ChunkEncoder()
-        self._high_water_bytes = settings.buffer_high_water_mb * 1_000_000
+        self._high_water_bytes = settings.buffer_high_water_bytes
         self.continues = 0
         self.number = 0
         self.cursors: dict[str, Cursor] = {}

@@ -206,13 +206,13 @@ class Follower:
             host,
             wire,
             Continuity(
-                settings.gap_seconds,
+                settings.gap_us,
                 lambda: self._flusher.horizon_us(host),
                 is_outdated=is_outdated,
                 network=self._hosts.network,
             ),
             lambda hole: self._gaps.judge(url, hole),
-            None if dictionary is None else Inflater(dictionary, settings.max_frame_mb * 1_000_000, host),
+            None if dictionary is None else Inflater(dictionary, settings.max_frame_bytes, host),
             skip,
         )
 

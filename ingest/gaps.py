@@ -42,8 +42,8 @@ class Gaps:
         self._flusher = flusher
         # A connection that is read beside may be about to come back.
         self._patience_seconds = settings.host_silent_seconds
-        self._margin_us = int(settings.rewind_seconds * 1e6)
-        self._clocks_margin_us = int(settings.failover_rewind_seconds * 1e6)
+        self._margin_us = settings.rewind_us
+        self._clocks_margin_us = settings.failover_rewind_us
 
     async def judge(self, url: str, hole: Hole) -> tuple[int, int] | None:
         """The bounds of the gap that `hole` of host `url` is, or None if it is filled or is none after all.

@@ -176,7 +176,7 @@ class Hosts:
         distrust = None if self.distrust is None or self.distrust.url == url else self.distrust
         if distrust is not None:
             newest_us = min(distrust.from_us, newest_us)
-        failover_us = self.earliest_us(url, newest_us) - int(self._settings.failover_rewind_seconds * 1e6)
+        failover_us = self.earliest_us(url, newest_us) - self._settings.failover_rewind_us
         if distrust is not None:
             return Cursor(failover_us)
         own = self._flusher.cursors.get(host)
@@ -184,7 +184,7 @@ class Hosts:
             return Cursor(failover_us)
         # Its clock may have been set back since then.
         set_back_us = max(0, own.lag_us - self._flusher.clocks.lag_us(host)) if own.lag_us is not None else 0
-        rewound_us = own.time_us - set_back_us - int(self._settings.rewind_seconds * 1e6)
+        rewound_us = own.time_us - set_back_us - self._settings.rewind_us
         if skip is not None and rewound_us <= skip.passed_us:
             return Cursor(skip.passed_us)
         by_time = self.wire_name(url) != "v2" or host in self.by_time

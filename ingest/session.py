@@ -70,7 +70,7 @@ class Session:
         self._pending = Pending()
         self._flush_task: asyncio.Task[None] | None = None
         self._may_repeat = True
-        self._largest_frame = settings.max_frame_mb * 1_000_000
+        self._largest_frame = settings.max_frame_bytes
         self._unplaced: Iterator[bytes] = iter(())
         self._continuity = continuity
         self._judge = judge
@@ -105,7 +105,7 @@ class Session:
         return self._skip is not None and self._skip.passed_us > 0
 
     def _move_latest(self) -> None:
-        self._wire.latest_us = self._flusher.clock_us() + int(self._settings.future_seconds * 1e6)
+        self._wire.latest_us = self._flusher.clock_us() + self._settings.future_us
 
     async def read(self, stream: FrameStream) -> None:
         """Read until the connection ends, or is past the frame that it was to skip.
@@ -282,7 +282,7 @@ class Session:
         skip, settled_us = self._skip, self.settled_us
         if skip is None or skip.passed_us or settled_us <= skip.last_us:
             return
-        margin_us = int(self._settings.rewind_seconds * 1e6)
+        margin_us = self._settings.rewind_us
         to_us = max(self.last_us, skip.position_us) + margin_us
         self.add_gap(skip.from_us - margin_us, to_us, GapCause.FRAME_TOO_LARGE)
         skip.passed_us = settled_us

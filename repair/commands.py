@@ -78,7 +78,7 @@ def backfill(
     require_home(settings, create=False)
     set_up_logging("backfill", settings.log_level)
     start_us, end_us = _moment("--from", from_, 0), _moment("--to", to, 0)
-    margin_us = int(settings.rewind_seconds * 1e6)
+    margin_us = settings.rewind_us
     total, failed = Replayed(), []
     hosts = [host] if host else list(settings.jetstream_urls)
     for url in hosts:

@@ -133,7 +133,7 @@ class Replay:
         self._settings = settings
         self._store = store
         self._connection = connection
-        self._clocks_margin_us = int(settings.dedupe_margin_seconds * 1e6)
+        self._clocks_margin_us = settings.dedupe_margin_us
         self._gone = GoneAccounts(store, connection, self._clocks_margin_us)
         self._margin_us = max(MARGIN_US, self._clocks_margin_us)
         self.result = Replayed()
@@ -230,13 +230,13 @@ def replay(
     """
     began, now = time.monotonic(), clock.now()
     store = Store(settings.lake_dir)
-    coverage = Coverage(int(settings.gap_seconds * 1e6))
+    coverage = Coverage(settings.gap_us)
     with exclusive(settings, "drain"):
         make_ready(settings, store)
     with connect(settings) as connection:
         prepare(connection)
         run = Replay(settings, store, connection)
-        for piece, done_bytes in _pieces(recording, place, settings.max_frame_mb * 1_000_000, to_us(now)):
+        for piece, done_bytes in _pieces(recording, place, settings.max_frame_bytes, to_us(now)):
             with exclusive(settings, "drain"):
                 run.commit(piece)
             for times in piece.times.values():

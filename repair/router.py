@@ -26,7 +26,7 @@ def placer(settings: Settings, wire: WireName | None = None) -> Place:
     `wire`: v2 where all frames are known to be of it; else each tells by itself. Beside what a host sends on either wire there
     are the ingester's own resets of a repository (kind `sync`), which only a recording of somebody's can hold.
     """
-    latest_us = now_us() + int(settings.future_seconds * 1e6)
+    latest_us = now_us() + settings.future_us
     v1, v2 = WireV1(latest_us), WireV2(latest_us)
     decoder = msgspec.json.Decoder(_Head)
 

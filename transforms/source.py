@@ -47,4 +47,4 @@ def nothing(table: str) -> str:
 
 
 def _margin_us(settings: Settings) -> int:
-    return int(settings.dedupe_margin_seconds * 1_000_000)
+    return settings.dedupe_margin_us

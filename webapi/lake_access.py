@@ -15,8 +15,9 @@ from bluelake.core import clock
 from bluelake.core.settings import Settings, load_settings
 from bluelake.lake.compaction import oldest_waiting_us, read_state, waiting_hours
 from bluelake.lake.delta import DataFile, Store
+from bluelake.lake.errors import LakeUnavailableError
 from bluelake.lake.query import connect, scan
-from bluelake.lake.search import Searcher, SearchUnavailableError
+from bluelake.lake.search import Searcher
 from bluelake.lake.status import Gap, Part, RecentBatch, maintain_part, read_gaps, read_recent, seal_part
 from bluelake.lake.tables import BATCHES, GAPS
 
@@ -57,7 +58,7 @@ class LakeAccess:
         self._gaps: tuple[tuple[DataFile, ...], list[Gap]] | None = None
 
     def batches(self, limit: int) -> list[BatchRow]:
-        """The newest batches, newest first. Raises SearchUnavailableError."""
+        """The newest batches, newest first. Raises LakeUnavailableError."""
         columns = ", ".join(BatchRow.__dataclass_fields__)
         with self._reading("batches"):
             # A batch is a file of its own, until an hour of them is sealed into one.
@@ -99,7 +100,7 @@ class LakeAccess:
             return state.rows, oldest_waiting_us(state, self._store)
 
     def gaps(self) -> list[Gap]:
-        """The gaps, the open ones first. Raises SearchUnavailableError."""
+        """The gaps, the open ones first. Raises LakeUnavailableError."""
         with self._reading("gaps"):
             files = self._store.files(GAPS.name)
             if self._gaps is None or self._gaps[0] is not files:
@@ -108,13 +109,13 @@ class LakeAccess:
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:
-        """One thread at a time; what DuckDB and delta-rs raise becomes a SearchUnavailableError."""
+        """One thread at a time; what DuckDB and delta-rs raise becomes a LakeUnavailableError."""
         try:
             with self._lock:
                 yield
         except (duckdb.Error, DeltaError, OSError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise SearchUnavailableError(f"the {what} cannot be read now: {reason}") from error
+            raise LakeUnavailableError(f"the {what} cannot be read now: {reason}") from error
 
 
 @cache

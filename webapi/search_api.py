@@ -27,7 +27,7 @@ class SearchView(APIView):  # type: ignore[misc]
     """One page of the posts that match."""
 
     def get(self, request: Request) -> Response:
-        """Raises ParameterError, SearchUnavailableError; webapi/errors.py answers them."""
+        """Raises ParameterError, LakeUnavailableError; webapi/errors.py answers them."""
         began = time.perf_counter()
         values = read_query_string(request.META["QUERY_STRING"], SEARCH_PARAMETERS)
         asked = search_request(values)
@@ -57,7 +57,7 @@ class ExportView(APIView):  # type: ignore[misc]
     """Every post that matches, as CSV."""
 
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Raises ParameterError, SearchUnavailableError; webapi/errors.py answers them."""
+        """Raises ParameterError, LakeUnavailableError; webapi/errors.py answers them."""
         asked = search_request(read_query_string(request.META["QUERY_STRING"], EXPORT_PARAMETERS))
         access = lake_access()
         result = export_posts(access.searcher, access.settings, asked.query)

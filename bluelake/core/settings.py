@@ -38,6 +38,7 @@ _PURGE_RUNS_DAYS = 4
 _RAW_RUNS_DAYS = 2
 # Below this a number cannot be a time in microseconds (2001-09-09); it is a sequence number.
 _FIRST_TIME_US = 10**15
+_MB = 1_000_000
 
 
 class Settings(BaseSettings):
@@ -268,6 +269,51 @@ class Settings(BaseSettings):
         """How long before PURGE_DAYS are over a deleted row is overdue to be rewritten out of its file, days."""
         return self.vacuum_grace_hours / 24 + _PURGE_RUNS_DAYS
 
+    @property
+    def dedupe_margin_us(self) -> int:
+        """DEDUPE_MARGIN_SECONDS in microseconds."""
+        return _us(self.dedupe_margin_seconds)
+
+    @property
+    def rewind_us(self) -> int:
+        """REWIND_SECONDS in microseconds."""
+        return _us(self.rewind_seconds)
+
+    @property
+    def failover_rewind_us(self) -> int:
+        """FAILOVER_REWIND_SECONDS in microseconds."""
+        return _us(self.failover_rewind_seconds)
+
+    @property
+    def future_us(self) -> int:
+        """FUTURE_SECONDS in microseconds."""
+        return _us(self.future_seconds)
+
+    @property
+    def gap_us(self) -> int:
+        """GAP_SECONDS in microseconds."""
+        return _us(self.gap_seconds)
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """MAX_FRAME_MB in bytes."""
+        return self.max_frame_mb * _MB
+
+    @property
+    def buffer_high_water_bytes(self) -> int:
+        """BUFFER_HIGH_WATER_MB in bytes."""
+        return self.buffer_high_water_mb * _MB
+
+    @property
+    def duckdb_memory_bytes(self) -> int:
+        """DUCKDB_MEMORY_MB in bytes."""
+        return self.duckdb_memory_mb * _MB
+
+    @property
+    def maintenance_max_bytes(self) -> float:
+        """MAINTENANCE_MAX_MB in bytes."""
+        return self.maintenance_max_mb * _MB
+
     @cached_property
     def home(self) -> Path:
         """`BLUELAKE_HOME` as an absolute path."""
@@ -340,6 +386,10 @@ def parse_start(start: str, now: datetime) -> int:
             f"{start!r} is neither a duration (1h, 2d), `now`, an RFC 3339 time nor microseconds since 1970"
         ) from None
     return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _us(seconds: float) -> int:
+    return int(seconds * 1e6)
 
 
 def _has_usable_port(parts: SplitResult) -> bool:

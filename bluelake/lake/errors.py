@@ -9,6 +9,7 @@ LakeError
 ├── SealError             hours that cannot be rewritten or looked through (memory, a full disk); the others were
 ├── ParseError            DuckDB cannot work on a batch (memory, a full disk)
 ├── RecordingError        a recording of frames cannot be read, or there is none
+├── LakeUnavailableError  the lake cannot be read now; the message says why
 ├── QueryError            a query that the lake cannot run, with DuckDB's reason
 └── NoViewsError          no build of the cached views has been published yet
 """
@@ -57,6 +58,10 @@ class RecordingError(LakeError):
     """A recording of frames cannot be read (further), or there is none."""
 
     exit_code = 2
+
+
+class LakeUnavailableError(LakeError):
+    """The lake cannot be read now; the message says why."""
 
 
 class QueryError(LakeError):

@@ -8,6 +8,7 @@ from ingest.frames import Routed
 
 SECOND_US = 1_000_000
 GAP_SECONDS = 10
+GAP_US = int(GAP_SECONDS * 1e6)
 
 
 def event(seconds: float) -> Routed:
@@ -16,7 +17,7 @@ def event(seconds: float) -> Routed:
 
 def steady(horizon_us: int = 0) -> Continuity:
     """A stream of ten events a second up to second 100."""
-    continuity = Continuity(GAP_SECONDS, lambda: horizon_us)
+    continuity = Continuity(GAP_US, lambda: horizon_us)
     assert continuity.admit(event(90))
     continuity.note(1, 90 * SECOND_US)
     for number in range(1, 101):
@@ -96,7 +97,7 @@ def test_what_another_host_has_served_is_no_hole_but_the_rest_of_it_is_however_s
 
 
 def test_a_sparse_stream_has_no_holes() -> None:
-    continuity = Continuity(GAP_SECONDS, lambda: 0)
+    continuity = Continuity(GAP_US, lambda: 0)
     for number in range(1, 50):
         assert admitted(continuity, number * 20)
         continuity.note(1, number * 20 * SECOND_US)
@@ -105,13 +106,13 @@ def test_a_sparse_stream_has_no_holes() -> None:
 def test_a_network_that_has_become_steady_is_known_to_the_next_connection() -> None:
     """A thin history, then the live events, and not one hole on that connection."""
     network = Network(is_steady=False)
-    first = Continuity(GAP_SECONDS, lambda: 0, network=network)
+    first = Continuity(GAP_US, lambda: 0, network=network)
     for number in range(5):
         assert admitted(first, 100 + 9 * number)
         first.note(1, (100 + 9 * number) * SECOND_US)
     for number in range(1, 61):
         first.note(1, 136 * SECOND_US + number * SECOND_US // 10)
-    second = Continuity(GAP_SECONDS, lambda: 142 * SECOND_US, network=network)
+    second = Continuity(GAP_US, lambda: 142 * SECOND_US, network=network)
     assert admitted(second, 142)
     second.note(1, 142 * SECOND_US)
     assert not admitted(second, 153)
@@ -122,7 +123,7 @@ def test_what_is_served_again_of_long_ago_tells_nothing_of_the_network_of_today(
     horizon_seconds: int, is_steady: bool
 ) -> None:
     network = Network(is_steady=True)
-    continuity = Continuity(GAP_SECONDS, lambda: horizon_seconds * SECOND_US, network=network)
+    continuity = Continuity(GAP_US, lambda: horizon_seconds * SECOND_US, network=network)
     assert continuity.admit(event(100))
     for seconds in range(100, 1100, 20):
         continuity.note(1, seconds * SECOND_US)
@@ -131,14 +132,14 @@ def test_what_is_served_again_of_long_ago_tells_nothing_of_the_network_of_today(
 
 @pytest.mark.parametrize("is_steady", [True, False])
 def test_a_young_connection_is_judged_by_those_before_it(is_steady: bool) -> None:
-    continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US, network=Network(is_steady))
+    continuity = Continuity(GAP_US, lambda: 100 * SECOND_US, network=Network(is_steady))
     assert admitted(continuity, 100)
     continuity.note(1, 100 * SECOND_US)
     assert admitted(continuity, 111) is not is_steady
 
 
 def test_a_first_run_has_no_hole_before_it() -> None:
-    assert Continuity(GAP_SECONDS, lambda: 0).admit(event(1000))
+    assert Continuity(GAP_US, lambda: 0).admit(event(1000))
 
 
 @pytest.mark.parametrize(
@@ -151,14 +152,14 @@ def test_a_first_run_has_no_hole_before_it() -> None:
     ],
 )
 def test_a_replay_that_begins_late(outdated: bool, seconds: float, cause: GapCause | None) -> None:
-    continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US, is_outdated=outdated)
+    continuity = Continuity(GAP_US, lambda: 100 * SECOND_US, is_outdated=outdated)
     for _ in range(CONFIRMING_EVENTS):
         assert continuity.admit(event(seconds)) is (cause is None)
     assert (continuity.hole and continuity.hole.cause) == cause
 
 
 def test_a_replay_begins_late_though_events_that_are_here_already_come_before_it() -> None:
-    continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US, network=Network(is_steady=False))
+    continuity = Continuity(GAP_US, lambda: 100 * SECOND_US, network=Network(is_steady=False))
     for seconds in (80, 95):
         assert admitted(continuity, seconds)
         continuity.note(1, seconds * SECOND_US)
@@ -171,7 +172,7 @@ def test_a_replay_begins_late_though_events_that_are_here_already_come_before_it
 def test_two_events_behind_a_hole_confirm_it_after_a_while_and_a_lone_one_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    continuity = Continuity(GAP_SECONDS, lambda: 100 * SECOND_US)
+    continuity = Continuity(GAP_US, lambda: 100 * SECOND_US)
     now = 1000.0
     monkeypatch.setattr("ingest.continuity.time.monotonic", lambda: now)
     assert not continuity.admit(event(200))

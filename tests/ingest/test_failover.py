@@ -228,7 +228,7 @@ def test_of_large_first_messages_few_are_looked_at(buffer: Buffer, settings: Set
         hosts._flusher._metrics,
         "one",
         WireV1(START_US + SECOND_US),
-        Continuity(60, lambda: START_US),
+        Continuity(60_000_000, lambda: START_US),
         lambda hole: pytest.fail("there is none"),
         cast(Inflater, Inflates()),
     )

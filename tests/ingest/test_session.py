@@ -32,7 +32,7 @@ def test_a_hole_for_which_the_host_is_left_is_judged_once_by_reader_and_clock(
         metrics = Metrics(INGEST_METRICS, CollectorRegistry())
         flusher = Flusher(settings, buffer, metrics, asyncio.Event())
         flusher.resume()
-        continuity = Continuity(60, lambda: 0)
+        continuity = Continuity(60_000_000, lambda: 0)
         continuity.hole = hole
         session = Session(settings, flusher, metrics, "host", WireV1(2**62), continuity, judge)
         return await asyncio.gather(session._pass(hole), session._pass(hole), return_exceptions=True)

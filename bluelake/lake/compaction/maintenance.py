@@ -110,7 +110,7 @@ def _purge(settings: Settings, store: Store, now: datetime, progress: Progress) 
     end = time.monotonic() + settings.heavy_max_minutes * 60
     connection = connect(settings)
     try:
-        margin_us = int(settings.dedupe_margin_seconds * 1e6)
+        margin_us = settings.dedupe_margin_us
         pending = PendingPurge(settings.maintenance_dir, store, connection, margin_us)
         pending.look()
         sealer = Sealer(settings, store, connection)
@@ -162,7 +162,7 @@ def _turn(
     Late rows that come from now on are in none of these files, so that they open the hour again, and the seal judges them.
     """
     overdue_us = _overdue_us(settings, now_us)
-    left = settings.maintenance_max_mb * 1e6
+    left = settings.maintenance_max_bytes
     names = {hour.table for hour in hours}
     live = {name: by_hour(store, name) for name in names}
     sealed = {name: read_sealed(store.root / name) for name in names}

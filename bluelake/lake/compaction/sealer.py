@@ -79,7 +79,7 @@ class Sealer:
         self._settings = settings
         self._store = store
         self._connection = connection
-        self._margin_us = int(settings.dedupe_margin_seconds * 1e6)
+        self._margin_us = settings.dedupe_margin_us
         self._gone = GoneAccounts(store, connection, self._margin_us)
 
     def seal(self, table: Table, hour: str) -> SealedHour | None:
@@ -160,7 +160,7 @@ class Sealer:
 
         DuckDB takes 2048 rows at a time, however large they are, and each of its threads does: large ones are left to one.
         """
-        memory = self._settings.duckdb_memory_mb * 1_000_000
+        memory = self._settings.duckdb_memory_bytes
         size, rows = _decoded_bytes(files), sum(file.rows for file in files)
         if size <= max(memory * 2 // _MEMORY_SHARE, LARGE_ROW_BYTES * rows):
             yield ""

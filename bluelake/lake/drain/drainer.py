@@ -59,7 +59,7 @@ class Drain:
         self._buffer = buffer
         self._store = store
         self._progress = progress or (lambda done, total: None)
-        self._margin_us = int(settings.dedupe_margin_seconds * 1e6)
+        self._margin_us = settings.dedupe_margin_us
 
     def run(self) -> list[Batch]:
         """Drain until the buffer holds nothing that was there at the start. Returns a batch a commit."""
@@ -170,7 +170,7 @@ class Drain:
         Flushes are taken off the end of `flushes` until what is left fits the memory, decoded, or is only one or ends at
         `least`: a few frames can be as large as very many, and compress to nearly nothing.
         """
-        bound = self._settings.duckdb_memory_mb * 1_000_000 // MEMORY_SHARE
+        bound = self._settings.duckdb_memory_bytes // MEMORY_SHARE
         sizes: Counter[int] = Counter()
         total = 0
         read: dict[str, list[Entry]] = {}

@@ -37,7 +37,7 @@ def load(
     require_home(chosen, create=False)
     store = Store(chosen.lake_dir)
     if current:
-        margin_us = int(chosen.dedupe_margin_seconds * 1e6)
+        margin_us = chosen.dedupe_margin_us
         relation = current_rows(store, name, _bound(start, BEGINNING_US), _bound(end, END_US), margin_us)
     elif start is None and end is None:
         relation = all_rows(store, name)

@@ -29,7 +29,7 @@ def run_sql(settings: Settings, text: str) -> Result:
     store = Store(settings.lake_dir)
     connection = connect(settings)
     try:
-        create_views(connection, store, margin_us=int(settings.dedupe_margin_seconds * 1e6))
+        create_views(connection, store, margin_us=settings.dedupe_margin_us)
         _confine(connection, settings)
         statements = connection.extract_statements(text)
         if len(statements) != 1:

@@ -10,7 +10,7 @@ from bluelake.lake.search.params import (
     search_request,
 )
 from bluelake.lake.search.scan import Post
-from bluelake.lake.search.searcher import PAGE_SIZE, Searcher, SearchUnavailableError
+from bluelake.lake.search.searcher import PAGE_SIZE, Searcher
 from bluelake.lake.search.terms import MAX_TEXT, ParameterError, SearchQuery
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "ParameterError",
     "Post",
     "SearchQuery",
-    "SearchUnavailableError",
     "Searcher",
     "export_posts",
     "positive_number",

@@ -22,7 +22,7 @@ class Export:
 def export_posts(searcher: Searcher, settings: Settings, query: SearchQuery) -> Export:
     """Every post that `query` finds; at most 1,000 while `MAX_ROWS_FLAG` is on.
 
-    Without the cap the rows are read as they are taken, a group of hours at a time. Raises SearchUnavailableError, here
+    Without the cap the rows are read as they are taken, a group of hours at a time. Raises LakeUnavailableError, here
     or, without the cap, while rows are taken.
     """
     if settings.max_rows_flag:

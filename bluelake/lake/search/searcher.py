@@ -12,7 +12,7 @@ from deltalake.exceptions import DeltaError
 from bluelake.core.clock import to_datetime
 from bluelake.core.settings import Settings
 from bluelake.lake.delta import DataFile, Store
-from bluelake.lake.errors import LakeError
+from bluelake.lake.errors import LakeUnavailableError
 from bluelake.lake.query import connect, ensure_spill, scan
 from bluelake.lake.search.accounts import Accounts
 from bluelake.lake.search.folding import Folding
@@ -24,10 +24,6 @@ PAGE_SIZE = 50
 ROW_CAP = 1_000
 TOTAL_CAP = 10_000
 _NEWEST_BATCHES = 16
-
-
-class SearchUnavailableError(LakeError):
-    """The lake could not be read; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Searcher:
         """Page `page` (from 1) of the posts that match, newest first, then by did and rkey.
 
         `cap`: how far matches are counted; `rows_capped`: whether rows past it are withheld. Both default to what
-        MAX_ROWS_FLAG says. Raises SearchUnavailableError.
+        MAX_ROWS_FLAG says. Raises LakeUnavailableError.
         """
         rows_capped = self._settings.max_rows_flag if rows_capped is None else rows_capped
         cap = cap or (ROW_CAP if rows_capped else TOTAL_CAP)
@@ -100,7 +96,7 @@ class Searcher:
             return SearchPage(posts, min(seen, cap), seen > cap, scan_.data_through, notice, has_next)
 
     def warm_up(self) -> None:
-        """Open the lake before the first search does. Raises SearchUnavailableError."""
+        """Open the lake before the first search does. Raises LakeUnavailableError."""
         with self._scan(SearchQuery()):
             pass
 
@@ -123,11 +119,11 @@ class Searcher:
                 opened.accounts.refresh(snapshot.files("accounts"))
                 data_through = self._newest_event(opened.connection, snapshot)
                 cursor = opened.connection.cursor()
-            margin_us = int(self._settings.dedupe_margin_seconds * 1e6)
+            margin_us = self._settings.dedupe_margin_us
             yield Scan(cursor, snapshot, query, opened.folding, data_through, margin_us)
         except (duckdb.Error, DeltaError, OSError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise SearchUnavailableError(f"the lake at {self._store.root} cannot be read now: {reason}") from error
+            raise LakeUnavailableError(f"the lake at {self._store.root} cannot be read now: {reason}") from error
         finally:
             if cursor is not None:
                 cursor.close()

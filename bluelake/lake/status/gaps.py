@@ -83,7 +83,7 @@ def close_gaps(
     where it meets what was had. `vouched`: whether somebody says that nothing is missing in them, also no single frame that
     was too large, whose lack nobody can see in what comes before and after it. Raises CommitError, OSError.
     """
-    margin_us = int(settings.rewind_seconds * 1e6)
+    margin_us = settings.rewind_us
     closed: list[Gap] = []
     rows: list[tuple[Span, Gap, datetime | None]] = []
     for gap in read_gaps(settings, store):

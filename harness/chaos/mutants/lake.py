@@ -192,8 +192,8 @@ MUTANTS = (
         "gap-closed-too-generously",
         "a repair closes a gap of which up to GAP_SECONDS at each end were never had",
         "bluelake/lake/status/gaps.py",
-        "margin_us = int(settings.rewind_seconds * 1e6)",
-        "margin_us = int(settings.gap_seconds * 1e6)",
+        "margin_us = settings.rewind_us",
+        "margin_us = settings.gap_us",
         (
             "tests/lake/status/test_gaps.py::test_a_gap_little_longer_than_a_quiet_network_is_closed_no_sooner_than_any_other",
         ),

@@ -12,9 +12,10 @@ import pytest
 from bluelake.core.clock import to_us
 from bluelake.core.settings import Settings
 from bluelake.lake.delta import Store
+from bluelake.lake.errors import LakeUnavailableError
 from bluelake.lake.search import scan as search_scan
 from bluelake.lake.search.folding import Folding
-from bluelake.lake.search.searcher import Searcher, SearchUnavailableError
+from bluelake.lake.search.searcher import Searcher
 from bluelake.lake.search.terms import ParameterError, SearchQuery, Terms
 from tests.webapi.lake_rows import NOON, SECOND, Lake, Row, account, batch, delete, identity, post
 
@@ -365,7 +366,7 @@ def test_an_unreadable_lake_says_so(lake: Lake, searcher: Searcher, text: str) -
     assert rkeys(searcher, text) == ["1"]
     for file in lake.store.root.glob("posts/year=*/**/*.parquet"):
         file.write_bytes(b"not parquet at all, though long enough")
-    with pytest.raises(SearchUnavailableError, match="cannot be read"):
+    with pytest.raises(LakeUnavailableError, match="cannot be read"):
         rkeys(searcher, text)
 
 
