@@ -108,6 +108,7 @@ def test_assets_lie_between_them(parsed: dict[str, Any]) -> None:
 
 def test_the_dags_folder_holds_nothing_else() -> None:
     assert {path.name for path in Path(ROOT / "dags").glob("*.py")} == {
+        "__init__.py",
         "dag_defaults.py",
         "drain_buffer.py",
         "maintain_lake.py",

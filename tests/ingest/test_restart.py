@@ -27,7 +27,7 @@ async def ingester(settings: Settings, *hosts: JetstreamHost, **environment: str
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "cli",
+        "bluelake",
         "ingest",
         cwd=ROOT,
         stderr=asyncio.subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from harness.simulator.options import SimulatorOptions
 from harness.simulator.server import now_us, serve
 
 START_US = 1_783_175_888_000_000  # 2026-07-04T14:38:08Z
-REAL_FRAMES = Path(__file__).parents[3] / "shared" / "data" / "jetstream_v1_frames.jsonl"
+REAL_FRAMES = Path(__file__).parents[4] / "shared" / "data" / "jetstream_v1_frames.jsonl"
 TIMEOUT_SECONDS = 60
 
 

@@ -64,7 +64,7 @@ def start(ledger: Path, *more: str) -> tuple[subprocess.Popen[str], int]:
     command = [
         sys.executable,
         "-m",
-        "simulator",
+        "harness.simulator",
         "--port",
         "0",
         "--history",
