@@ -8,23 +8,19 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
 from bluelake.core.settings import Settings
 from bluelake.stack.demo import HISTORY_DAYS
 from bluelake.stack.redis_server import exec_server
 from bluelake.stack.supervisor import programs
 from bluelake.stack.up import demo_environment
-from tests.conftest import ROOT, free_port
+from tests.support.compose import COMPOSE, INTERPOLATION, OURS, SERVICES, TEXT, environment
+from tests.support.paths import ROOT
+from tests.support.processes import free_port
 
-TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
 ONE_SHOTS = {"airflow-init"}
 LASTING = sorted(SERVICES.keys() - ONE_SHOTS)
 SETTINGS = {name.upper(): field for name, field in Settings.model_fields.items()}
@@ -38,13 +34,6 @@ NOT_HANDED_THROUGH = {
 }
 HOST_PORTS = {"WEB_PORT", "AIRFLOW_PORT"}
 MACHINE_MB = 8192
-INTERPOLATION = re.compile(r"\$\{(?P<name>\w+)(?::(?P<operator>[-?])(?P<rest>[^}]*))?\}")
-
-
-def environment(service: str) -> dict[str, str | None]:
-    """A service's variables."""
-    found: dict[str, str | None] = SERVICES[service].get("environment", {})
-    return found
 
 
 def megabytes(limit: str) -> int:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, clean_environment, free_port, wait_until
-from tests.test_compose import COMPOSE, INTERPOLATION, SERVICES, environment
+from tests.support.compose import COMPOSE, INTERPOLATION, SERVICES, environment
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment, free_port, wait_until
 
 pytestmark = pytest.mark.integration
 

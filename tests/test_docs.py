@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from bluelake.core.metrics import METRICS, MetricDefinition
 from bluelake.core.settings import Settings
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
 UNITS = {

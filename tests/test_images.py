@@ -14,8 +14,9 @@ import pytest
 
 from bluelake.core.settings import Settings
 from bluelake.stack.supervisor import programs
-from tests.conftest import ROOT, clean_environment
-from tests.test_compose import OURS, SERVICES
+from tests.support.compose import OURS, SERVICES
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 GROUPS = {
     "ingest": "ingest",

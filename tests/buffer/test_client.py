@@ -12,7 +12,7 @@ from bluelake.buffer.errors import (
     FlushConflictError,
 )
 from bluelake.core.watermark import Cursor
-from tests.conftest import RedisServer
+from tests.support.redis import RedisServer
 
 CURSORS = {"host": Cursor(1_783_166_400_000_000)}
 

@@ -11,8 +11,9 @@ from ingest.frames import Wire
 from ingest.pending import Pending
 from ingest.wire_v1 import WireV1
 from ingest.wire_v2 import WireV2
-from tests.conftest import NOON_US, RedisServer
-from tests.ingest.jetstream_host import as_v2
+from tests.support.frames import NOON_US
+from tests.support.jetstream_host import as_v2
+from tests.support.redis import RedisServer
 
 LIVE_RATE = 600
 EVENTS = 24_000

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,20 +16,10 @@ from bluelake.cli.main import app
 from bluelake.core.clock import OFFSET_VARIABLE
 from bluelake.core.settings import Settings
 from bluelake.lake.drain import drain
-from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, free_port
-from tests.lake.feed import feed
-
-
-def bluelake(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bluelake", *arguments],
-        cwd=ROOT,
-        env=clean_environment(**environment),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+from tests.support.buffers import feed
+from tests.support.frames import NOON_US, commit_frame
+from tests.support.paths import ROOT
+from tests.support.processes import bluelake, free_port
 
 
 @pytest.fixture

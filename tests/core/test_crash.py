@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 
-from tests.conftest import ROOT, clean_environment
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 SCRIPT = """
 from bluelake.core.crash import crash_point

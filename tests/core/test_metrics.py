@@ -17,7 +17,7 @@ from bluelake.core.metrics import (
     Metrics,
 )
 from bluelake.core.reasons import INGEST_REJECT_REASONS, RejectReason, diagnose_syntax
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 GROUPS = (*INGEST_METRICS, *BUFFER_METRICS, *LAKE_METRICS, *WEB_METRICS)
 CLOSED = [definition for definition in GROUPS if definition.label_values]

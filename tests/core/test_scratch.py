@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bluelake.core.scratch import leave, own_folder, remove_abandoned
-from tests.conftest import ROOT, clean_environment
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 HOLD = (
     "import sys; from pathlib import Path; from bluelake.core.scratch import own_folder\n"

@@ -11,7 +11,8 @@ import pytest
 
 from bluelake.core.settings import Settings
 from bluelake.stack.airflow_env import POOL, airflow_environment
-from tests.conftest import ROOT, clean_environment
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 HEAVY_MODULES = (
     *("duckdb", "deltalake", "pyarrow", "polars", "sqlmesh", "django"),

@@ -21,9 +21,9 @@ from ingest.hosts import Distrust, Hosts
 from ingest.receive import FrameStream
 from ingest.session import Session
 from ingest.wire_v1 import WireV1
-from tests.conftest import RedisServer
-from tests.ingest.jetstream_host import JetstreamHost, jetstream_host
-from tests.ingest.running import REWIND_SECONDS, START_US, Run, frames, held, notices, running, tuned, until
+from tests.support.ingester import REWIND_SECONDS, START_US, Run, frames, held, notices, running, tuned, until
+from tests.support.jetstream_host import JetstreamHost, jetstream_host
+from tests.support.redis import RedisServer
 
 FAILOVER_SECONDS = 4
 SECOND_US = 1_000_000

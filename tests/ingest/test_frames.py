@@ -7,7 +7,7 @@ import pytest
 from bluelake.core.reasons import RejectReason, diagnose_syntax
 from ingest.frames import EARLIEST_US, Rejected
 from ingest.wire_v1 import WireV1
-from tests.conftest import NOON_US, commit_frame
+from tests.support.frames import NOON_US, commit_frame
 
 LATEST_US = NOON_US + 1_000_000
 

@@ -17,8 +17,8 @@ from ingest.compression import Dictionary, Inflater
 from ingest.errors import HostError
 from ingest.follower import MANY_OTHERS
 from ingest.session import Session
-from tests.ingest.jetstream_host import jetstream_host
-from tests.ingest.running import frames, held, notices, running, tuned, until
+from tests.support.ingester import frames, held, notices, running, tuned, until
+from tests.support.jetstream_host import jetstream_host
 
 
 @pytest.mark.parametrize("wire", ["v1", "v2"])

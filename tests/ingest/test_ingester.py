@@ -20,10 +20,11 @@ from bluelake.core.watermark import Cursor, Watermark, write_watermark
 from bluelake.lake.drain import drain
 from ingest.frames import WANTED_COLLECTIONS
 from ingest.ingester import Ingester
-from tests.conftest import RedisServer, commit_frame
-from tests.ingest.jetstream_host import jetstream_host
-from tests.ingest.running import REWIND_SECONDS, START_US, frames, held, notices, running, said, tuned, until
-from tests.lake.feed import rows
+from tests.support.frames import commit_frame
+from tests.support.ingester import REWIND_SECONDS, START_US, frames, held, notices, running, said, tuned, until
+from tests.support.jetstream_host import jetstream_host
+from tests.support.lakes import rows
+from tests.support.redis import RedisServer
 
 
 def test_everything_served_is_in_its_queue_byte_for_byte(buffer: Buffer, settings: Settings) -> None:

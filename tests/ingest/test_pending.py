@@ -9,7 +9,7 @@ from bluelake.buffer.chunks import ChunkEncoder, decode_chunk
 from bluelake.core.reasons import RejectReason
 from bluelake.core.watermark import Cursor
 from ingest.pending import Pending, reject_notice
-from tests.conftest import NOON_US
+from tests.support.frames import NOON_US
 
 
 def test_chunks_hold_every_frame_in_order_and_their_times() -> None:

@@ -11,9 +11,9 @@ import redis as redis_client
 
 from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
-from tests.conftest import RedisServer
-from tests.ingest.jetstream_host import jetstream_host
-from tests.ingest.running import START_US, frames, held, notices, running, said, tuned, until
+from tests.support.ingester import START_US, frames, held, notices, running, said, tuned, until
+from tests.support.jetstream_host import jetstream_host
+from tests.support.redis import RedisServer
 
 COUNT = 12_000
 FILLING = 250_000

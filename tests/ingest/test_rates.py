@@ -8,7 +8,7 @@ import pytest
 from bluelake.core.clock import now_us
 from ingest.clocks import LARGEST_LAG_US, Clocks, rev_us
 from ingest.rates import Flow, UsualRate
-from tests.conftest import NOON_US, commit_frame
+from tests.support.frames import NOON_US, commit_frame
 
 SECOND_US = 1_000_000
 HOSTS = frozenset({"a", "b"})

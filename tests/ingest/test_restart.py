@@ -9,9 +9,10 @@ import pytest
 
 from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
-from tests.conftest import ROOT, clean_environment
-from tests.ingest.jetstream_host import JetstreamHost, jetstream_host
-from tests.ingest.running import START_US, frames, held, notices, until
+from tests.support.ingester import START_US, frames, held, notices, until
+from tests.support.jetstream_host import JetstreamHost, jetstream_host
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 
 def rkeys(buffer: Buffer) -> set[str]:

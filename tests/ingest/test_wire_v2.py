@@ -9,8 +9,8 @@ from bluelake.core.reasons import RejectReason
 from bluelake.core.watermark import Cursor
 from ingest.frames import EARLIEST_US, Notice, Rejected, Routed
 from ingest.wire_v2 import WireV2
-from tests.conftest import NOON_US, commit_frame
-from tests.ingest.jetstream_host import as_v2
+from tests.support.frames import NOON_US, commit_frame
+from tests.support.jetstream_host import as_v2
 
 LEXICON = "network.bsky.jetstream.subscribeEvents"
 LATEST_US = NOON_US + 1_000_000

@@ -15,19 +15,8 @@ from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
 from ingest import follower
 from ingest.frames import WANTED_COLLECTIONS
-from tests.ingest.jetstream_host import V1_PATH, V2_PATH, jetstream_host
-from tests.ingest.running import (
-    REWIND_SECONDS,
-    START_US,
-    Run,
-    frames,
-    held,
-    notices,
-    running,
-    said,
-    tuned,
-    until,
-)
+from tests.support.ingester import REWIND_SECONDS, START_US, Run, frames, held, notices, running, said, tuned, until
+from tests.support.jetstream_host import V1_PATH, V2_PATH, jetstream_host
 
 DICTIONARY = zstandard.train_dictionary(8192, frames(0, 2000))
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bluelake.lake.query import run_sql
-from tests.conftest import wait_until
-from tests.integration.running_stack import RunningStack, running_stack, wait_seconds
+from tests.support.processes import wait_until
+from tests.support.stack import RunningStack, running_stack, wait_seconds
 
 pytestmark = pytest.mark.integration
 TABLES = ("posts", "likes", "reposts", "follows", "blocks", "profiles", "accounts", "deletes")

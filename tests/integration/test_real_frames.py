@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from bluelake.lake.query import run_sql
-from tests.conftest import ROOT, clean_environment, commit_frame, free_port, wait_until
-from tests.integration.running_stack import RunningStack, running_stack
-from tests.lake.drain.test_parser_real import TABLES, base, record_row
-from tests.lake.feed import rows
+from tests.support.expected import TABLES, base, record_row
+from tests.support.frames import commit_frame
+from tests.support.lakes import rows
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment, free_port, wait_until
+from tests.support.stack import RunningStack, running_stack
 
 pytestmark = pytest.mark.integration
 # The sample holds no post in Czech, so that a made-up one goes the same way.

@@ -15,13 +15,13 @@ from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
 from bluelake.lake.drain import drain
 from harness.simulator.options import SimulatorOptions
-from tests.cli.test_cli import bluelake
-from tests.conftest import NOON_US, commit_frame, free_port
-from tests.harness.simulator.helpers import ledger_lines, running
-from tests.ingest.jetstream_host import jetstream_host
-from tests.lake.feed import rows, values
-from tests.lake.status.test_gaps import found, notice
-from tests.repair.test_replay import frames, record, steady
+from tests.support.frames import NOON_US, commit_frame, record, steady
+from tests.support.frames import one_of_each as frames
+from tests.support.gaps import found, notice
+from tests.support.jetstream_host import jetstream_host
+from tests.support.lakes import rows, values
+from tests.support.processes import bluelake, free_port
+from tests.support.simulator import ledger_lines, running
 
 SECOND = 1_000_000
 

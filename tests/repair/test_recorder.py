@@ -15,9 +15,9 @@ from websockets.sync.server import ServerConnection, serve
 from harness.simulator.options import SimulatorOptions
 from repair import recorder
 from repair.recorder import UNREADABLE_FRAMES, NotServedError, Recorded, record
-from tests.conftest import NOON_US, commit_frame
-from tests.harness.simulator.helpers import control, ledger_lines, running
-from tests.ingest.jetstream_host import V1_PATH, V2_PATH, JetstreamHost, jetstream_host
+from tests.support.frames import NOON_US, commit_frame
+from tests.support.jetstream_host import V1_PATH, V2_PATH, JetstreamHost, jetstream_host
+from tests.support.simulator import control, ledger_lines, running
 
 SECOND = 1_000_000
 

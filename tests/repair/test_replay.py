@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
 
 import repair.replay as replay_module
 from bluelake.buffer.chunks import ChunkEncoder
@@ -26,43 +25,18 @@ from ingest.wire_v2 import WireV2
 from repair.recordings import EVER, recording_of, recording_of_raw
 from repair.replay import Coverage, Replayed, replay
 from repair.router import placer
-from tests.conftest import NOON_US, commit_frame, tid
-from tests.ingest.jetstream_host import as_v2
-from tests.lake.drain.test_drainer import Killed, kill_at
-from tests.lake.feed import feed, rows, values
-from tests.lake.query.test_relations import account, sync
-from tests.lake.status.test_gaps import found, notice
+from tests.support.buffers import feed
+from tests.support.faults import Killed, kill_at
+from tests.support.frames import NOON_US, account, commit_frame, record, steady, sync, tid
+from tests.support.frames import one_of_each as frames
+from tests.support.gaps import found, notice
+from tests.support.jetstream_host import as_v2
+from tests.support.lakes import rows, values
 
 HOUR_US = 3_600_000_000
 SECOND = 1_000_000
 LIKE = "app.bsky.feed.like"
 POST = "app.bsky.feed.post"
-
-
-def frames() -> list[bytes]:
-    """One of everything, over an hour's edge, with a duplicate and some that are no events."""
-    likes = [commit_frame(rkey=f"3k{letter}", time_us=NOON_US + i * SECOND) for i, letter in enumerate("abcdef", -3)]
-    return [
-        *likes,
-        likes[0],
-        commit_frame(POST, rkey="3kp", rev=1),
-        commit_frame(POST, rkey="3kp", rev=2, operation="update", record={"text": "edited"}),
-        commit_frame("app.bsky.actor.profile", rkey="self"),
-        commit_frame("app.bsky.graph.follow", rkey="3kf"),
-        commit_frame("app.bsky.graph.block", rkey="3kb"),
-        commit_frame("app.bsky.feed.repost", rkey="3kr"),
-        commit_frame(LIKE, rkey="3kother", operation="delete", rev=9),
-        account("did:plc:bbbbbbbbbbbbbbbbbbbbbbbb", True, seq=1),
-        sync(3, did="did:plc:cccccccccccccccccccccccc"),
-        b"junk",
-        commit_frame(rkey="../x"),
-    ]
-
-
-def record(path: Path, recorded: list[bytes], *, compress: bool = False) -> Path:
-    content = b"".join(frame + b"\n" for frame in recorded)
-    path.write_bytes(zstandard.compress(content) if compress else content)
-    return path
 
 
 def run(settings: Settings, path: Path, span: tuple[int, int] = EVER, **keywords: Any) -> Replayed:
@@ -411,11 +385,6 @@ def test_an_account_that_comes_back_later_in_the_recording_is_back_from_its_begi
     assert (first.rows_out, first.withdrawn) == (3, 0)
     assert (second.rows_out, second.withdrawn, second.duplicates) == (0, 0, 3)
     assert values(settings, "SELECT rkey FROM likes ORDER BY 1") == ["3ka", "3kb"]
-
-
-def steady(start: int, end: int) -> list[bytes]:
-    """A like every 10 seconds, seconds after noon."""
-    return [commit_frame(rkey=f"3k{at}", time_us=NOON_US + at * SECOND) for at in range(start, end + 1, 10)]
 
 
 @pytest.mark.parametrize(

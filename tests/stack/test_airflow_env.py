@@ -12,7 +12,7 @@ from bluelake.core.errors import BluelakeError
 from bluelake.core.settings import Settings
 from bluelake.stack import airflow_env
 from bluelake.stack.airflow_env import airflow_environment, main, prepare_database, redis_connection, static_environment
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)

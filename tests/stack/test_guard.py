@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, wait_until
+from tests.support.paths import ROOT
+from tests.support.processes import wait_until
 
 _GUARD = """
 import os, sys

@@ -6,7 +6,7 @@ import pytest
 
 from bluelake.core.errors import ConfigurationError
 from bluelake.stack.ports import require_free_port
-from tests.conftest import free_port
+from tests.support.processes import free_port
 
 
 def test_a_free_port_passes_and_stays_free() -> None:

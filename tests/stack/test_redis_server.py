@@ -9,7 +9,7 @@ import pytest
 from bluelake.core.errors import ConfigurationError
 from bluelake.core.settings import Settings
 from bluelake.stack.redis_server import exec_server, server_address, server_binary
-from tests.conftest import free_port
+from tests.support.processes import free_port
 
 
 @pytest.mark.parametrize(

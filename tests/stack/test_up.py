@@ -12,7 +12,7 @@ from bluelake.core.errors import ConfigurationError
 from bluelake.core.settings import Settings, load_settings
 from bluelake.stack import up as stack_up
 from bluelake.stack.up import _check_source, demo_environment, up
-from tests.conftest import free_port
+from tests.support.processes import free_port
 
 
 @pytest.fixture(autouse=True)

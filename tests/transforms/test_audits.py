@@ -10,7 +10,8 @@ from sqlmesh.core.console import NoopConsole
 
 from bluelake.core.settings import Settings
 from bluelake.lake.views import current
-from tests.transforms.lakes import SmallLake, at, published_file, rows
+from tests.support.lakes import Lake as SmallLake
+from tests.support.published import at, published_file, rows
 from transforms.errors import AuditFailedError, BuildError
 from transforms.project import PROJECT, open_project
 from transforms.refresh import refresh

@@ -7,7 +7,8 @@ from bluelake.lake.compaction.sealer import Sealer
 from bluelake.lake.delta import DataFile, Store
 from bluelake.lake.query import connect
 from bluelake.lake.tables import POSTS
-from tests.transforms.lakes import SmallLake, at
+from tests.support.lakes import Lake as SmallLake
+from tests.support.published import at
 from transforms.changes import Seen, changed, first_day, look, readers, since
 
 ONE, TWO, THREE, FIVE = (date(2026, 7, day) for day in (1, 2, 3, 5))

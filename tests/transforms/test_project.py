@@ -18,7 +18,8 @@ from bluelake.core.scratch import own_folder
 from bluelake.core.settings import Settings
 from bluelake.lake.query.relations import duckdb_type
 from bluelake.lake.tables import TABLES
-from tests.conftest import ROOT, clean_environment
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 from transforms.project import LOOKBACK_DAYS, PROJECT, open_project, tables_read, view_models, view_name
 
 VIEWS = ["active_users_daily", "most_liked_posts_daily", "posts_by_hour", "trending_hashtags_daily"]

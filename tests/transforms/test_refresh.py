@@ -14,8 +14,11 @@ from bluelake.core.settings import Settings
 from bluelake.lake.delta import Store
 from bluelake.lake.tables import TABLES
 from bluelake.lake.views import current, read
-from tests.conftest import ROOT, clean_environment
-from tests.transforms.lakes import LIKE, SmallLake, at, published_file, rows
+from tests.support.frames import LIKE
+from tests.support.lakes import Lake as SmallLake
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
+from tests.support.published import at, published_file, rows
 from transforms.errors import RefreshRunningError
 from transforms.refresh import RefreshResult, refresh
 

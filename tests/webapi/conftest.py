@@ -25,7 +25,8 @@ from django.test import Client  # noqa: E402
 
 from bluelake.core.settings import Settings  # noqa: E402
 from bluelake.lake.views.published import ColumnInfo, Published, ViewInfo, publish  # noqa: E402
-from tests.webapi.lake_rows import NOON, Lake  # noqa: E402
+from tests.support.lakes import Lake  # noqa: E402
+from tests.support.rows import NOON  # noqa: E402
 from webapi.lake_access import lake_access  # noqa: E402
 
 NO_REDIS = "redis://127.0.0.1:1/0"

@@ -6,7 +6,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from bluelake.lake.views.published import Published
-from tests.webapi.lake_rows import NOON, SECOND, Lake, batch
+from tests.support.lakes import Lake
+from tests.support.rows import NOON, SECOND, batch
 
 PAGES = (
     "/admin/",

@@ -7,8 +7,9 @@ from django.test import Client
 
 from bluelake.lake.search import EXPORT_COLUMNS, EXPORT_PARAMETERS, SEARCH_PARAMETERS
 from bluelake.lake.views.published import Published
-from tests.conftest import ROOT
-from tests.webapi.lake_rows import Lake, post
+from tests.support.lakes import Lake
+from tests.support.paths import ROOT
+from tests.support.rows import post
 from webapi.params import VIEW_PARAMETERS
 from webapi.urls import urlpatterns
 

@@ -20,9 +20,11 @@ from bluelake.core.watermark import Cursor
 from bluelake.lake.drain import drain
 from bluelake.lake.status import status
 from bluelake.lake.views.published import Published
-from tests.conftest import RedisServer, commit_frame
-from tests.lake.feed import feed
-from tests.webapi.lake_rows import NOON, SECOND, Lake, batch, delete, post
+from tests.support.buffers import feed
+from tests.support.frames import commit_frame
+from tests.support.lakes import Lake
+from tests.support.redis import RedisServer
+from tests.support.rows import NOON, SECOND, batch, delete, post
 
 FLUSHED_US = 1_783_166_400_000_000
 

@@ -15,7 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bluelake.core.settings import Settings
-from tests.webapi.lake_rows import NOON, SECOND, Lake, batch, identity, post
+from tests.support.lakes import Lake
+from tests.support.rows import NOON, SECOND, batch, identity, post
 from webapi.lake_access import lake_access
 
 

@@ -18,8 +18,10 @@ import pytest
 from bluelake.core.errors import ConfigurationError
 from bluelake.core.secrets import admin_password, secret
 from bluelake.core.settings import Settings
-from tests.conftest import ROOT, clean_environment, free_port, wait_until
-from tests.webapi.lake_rows import NOON, SECOND, Lake, post
+from tests.support.lakes import Lake
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment, free_port, wait_until
+from tests.support.rows import NOON, SECOND, post
 from webapi.server import run
 
 SERVE = "from bluelake.core.settings import load_settings; from webapi.server import run; run(load_settings())"

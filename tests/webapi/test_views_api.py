@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from bluelake.lake.views.published import Published
-from tests.webapi.lake_rows import Lake
+from tests.support.lakes import Lake
 
 
 def test_the_list_describes_every_view(published: Published, client: Client) -> None:

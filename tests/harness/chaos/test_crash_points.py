@@ -12,7 +12,8 @@ from bluelake.core.settings import Settings
 from bluelake.lake.views import current, read
 from harness.chaos.plan import PROCESS_OF_POINT
 from harness.chaos.tour import tour
-from tests.conftest import ROOT, clean_environment
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 PUBLISH = """
 import sys

@@ -4,7 +4,7 @@ import re
 
 from bluelake.core.crash import CRASH_POINTS
 from harness.chaos.plan import WEIGHTS
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "chaos.md").read_text(encoding="utf-8")
 

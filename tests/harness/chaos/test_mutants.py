@@ -13,7 +13,7 @@ from harness.chaos.mutants.campaign import MUTANTS, Result, fails, harness_table
 from harness.chaos.mutants.mutant import Mutant
 from harness.chaos.plan import WEIGHTS
 from harness.errors import HarnessError
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 
 def test_there_are_many_and_no_name_stands_twice() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bluelake.core.files import LOG_VARIABLE
 from harness.chaos.power_loss import lose_power
-from tests.conftest import ROOT, clean_environment
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 WRITE = """
 import sys

@@ -6,7 +6,9 @@ import pytest
 
 from harness.errors import TruthError
 from harness.oracle.judge import Verdict
-from tests.harness.chaos.lakes import ANN, BOB, HOUR_US, PORT, DeltaTable, account, delete, judge, record, row
+from tests.support.frames import ANN, BOB
+from tests.support.frames import NOON_US as HOUR_US
+from tests.support.oracle import PORT, DeltaTable, account, delete, judge, record, row
 
 POST, LIKE, FOLLOW = record("posts", 1), record("likes", 2), record("follows", 3, did=BOB)
 TWO_HOURS_LATER_US = HOUR_US + 7_200_000_000

@@ -2,23 +2,11 @@
 
 import gc
 import json
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from harness.simulator.events import Event
 from harness.simulator.generator import generate_events
-from tests.harness.simulator.helpers import START_US
-
-
-@dataclass(frozen=True)
-class Generated:
-    """Events, their frames and their truths, read again as JSON."""
-
-    events: list[Event]
-    frames: list[dict[str, Any]]
-    truths: list[dict[str, Any]]
+from tests.support.simulator import START_US, Generated
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import random
 from datetime import timedelta
 
 from harness.simulator.activity import HOURLY_SHARES, MICROSECONDS, NEVER_US, Arrivals, Schedule
-from tests.harness.simulator.helpers import START_US
+from tests.support.simulator import START_US
 
 DAY_US = 86_400 * MICROSECONDS
 MIDNIGHT_US = START_US // DAY_US * DAY_US

@@ -9,7 +9,7 @@ import pytest
 from harness.simulator.cli import main
 from harness.simulator.generator import generate_frames
 from harness.simulator.options import parse_moment
-from tests.harness.simulator.helpers import ledger_lines
+from tests.support.simulator import ledger_lines
 
 
 def test_generate_writes_frames_and_their_truth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,16 +13,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from harness.simulator.garbage import garbage_frame
 from harness.simulator.options import SimulatorOptions
 from harness.simulator.server import now_us
-from tests.harness.simulator.helpers import (
-    START_US,
-    control,
-    get,
-    ledger_lines,
-    running,
-    running_hosts,
-    subscribe,
-    take,
-)
+from tests.support.simulator import START_US, control, get, ledger_lines, running, running_hosts, subscribe, take
 
 
 def make_options(**changes: object) -> SimulatorOptions:

@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from harness.simulator.generator import generate_events, generate_frames
-from tests.harness.simulator.conftest import Generated
-from tests.harness.simulator.helpers import START_US, read_cid, read_tid
+from tests.support.simulator import START_US, Generated, read_cid, read_tid
 
 CREATES = {
     "app.bsky.feed.like": 0.68,

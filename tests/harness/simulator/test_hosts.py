@@ -10,7 +10,7 @@ import pytest
 
 from harness.simulator.errors import OptionError
 from harness.simulator.options import SimulatorOptions, parse_offsets
-from tests.harness.simulator.helpers import START_US, get, running_hosts, subscribe, take
+from tests.support.simulator import START_US, get, running_hosts, subscribe, take
 
 HISTORY = timedelta(seconds=60)
 EVENTS = 1000

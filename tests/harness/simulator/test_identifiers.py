@@ -6,7 +6,7 @@ import re
 import pytest
 
 from harness.simulator.identifiers import CidSource, random_did, tid_number, tid_text
-from tests.harness.simulator.helpers import read_cid, read_tid
+from tests.support.simulator import read_cid, read_tid
 
 
 @pytest.mark.parametrize(

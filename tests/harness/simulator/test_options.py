@@ -8,7 +8,7 @@ import pytest
 
 from harness.simulator.errors import OptionError
 from harness.simulator.options import SimulatorOptions, parse_duration, parse_moment
-from tests.harness.simulator.helpers import START_US
+from tests.support.simulator import START_US
 
 
 @pytest.mark.parametrize(

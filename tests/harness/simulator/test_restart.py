@@ -13,7 +13,7 @@ from harness.simulator.activity import MICROSECONDS
 from harness.simulator.errors import LedgerMismatchError
 from harness.simulator.options import SimulatorOptions
 from harness.simulator.server import now_us
-from tests.harness.simulator.helpers import START_US, TIMEOUT_SECONDS, running, subscribe, take
+from tests.support.simulator import START_US, TIMEOUT_SECONDS, running, subscribe, take
 
 
 def make_options(ledger: Path, **changes: object) -> SimulatorOptions:

@@ -20,7 +20,8 @@ from harness.simulator.host import Host
 from harness.simulator.options import SimulatorOptions
 from harness.simulator.server import now_us, open_port
 from harness.simulator.timeline import Timeline
-from tests.harness.simulator.helpers import REAL_FRAMES, get, ledger_lines, running, subscribe, take
+from tests.support.paths import REAL_FRAMES
+from tests.support.simulator import get, ledger_lines, running, subscribe, take
 
 HISTORY = timedelta(seconds=40)
 ACCOUNTS = 300

@@ -14,8 +14,7 @@ from harness.simulator.activity import Schedule
 from harness.simulator.events import Event
 from harness.simulator.generator import Generator, generate_events
 from harness.simulator.options import SimulatorOptions
-from tests.harness.simulator.helpers import START_US, ledger_lines, read_tid, running, subscribe, take
-from tests.harness.simulator.test_v2 import listen, receive
+from tests.support.simulator import START_US, ledger_lines, listen, read_tid, receive, running, subscribe, take
 
 HOUR_US = 3_600_000_000
 

@@ -13,7 +13,7 @@ from harness.simulator.reader import Chunk, Reader
 from harness.simulator.storage import BlockStore
 from harness.simulator.subscription import Subscription
 from harness.simulator.timeline import Timeline
-from tests.harness.simulator.helpers import TIMEOUT_SECONDS
+from tests.support.simulator import TIMEOUT_SECONDS
 
 COLLECTIONS = ["app.bsky.feed.like", "app.bsky.feed.post", ""]
 

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.harness.simulator.conftest import Generated
-from tests.harness.simulator.helpers import REAL_FRAMES, read_tid
+from tests.support.paths import REAL_FRAMES
+from tests.support.simulator import Generated, read_tid
 
 TABLES = {
     "app.bsky.feed.like": "likes",

@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 import zstandard
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
-from websockets.typing import Subprotocol
 
 from harness.simulator.options import SimulatorOptions
 from harness.simulator.server import now_us
-from tests.harness.simulator.helpers import REAL_FRAMES, START_US, control, running, running_hosts, subscribe, take
+from tests.support.paths import REAL_FRAMES
+from tests.support.simulator import NSID, START_US, control, listen, receive, running, running_hosts, subscribe, take
 
-NSID = "network.bsky.jetstream.subscribeEvents"
 EVENTS = 3000
 FIRST_SEQ = 100_000
 
@@ -27,17 +25,6 @@ FIRST_SEQ = 100_000
 def make_options(**changes: object) -> SimulatorOptions:
     given = {"port": 0, "history": timedelta(seconds=60), "history_rate": 100.0, "rate": 0.0, "accounts": 300}
     return SimulatorOptions(**{**given, "epoch_us": START_US, **changes})  # type: ignore[arg-type]
-
-
-def listen(port: int, query: str = "", *, offered: bool = True) -> connect:
-    """A client's connection to `subscribeEvents`."""
-    subprotocols = [Subprotocol("other"), Subprotocol("xrpc.v1.json")] if offered else None
-    uri = f"ws://127.0.0.1:{port}/xrpc/{NSID}?{query}"
-    return connect(uri, subprotocols=subprotocols, compression=None, max_size=None, max_queue=1024, close_timeout=1)
-
-
-async def receive(connection: ClientConnection, count: int) -> list[dict[str, Any]]:
-    return [json.loads(frame) for frame in await take(connection, count)]
 
 
 def expected(frame: bytes, seq: int, offset_us: int = 0) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,25 +19,13 @@ from bluelake.lake.delta.log import entries
 from bluelake.lake.drain import drain
 from bluelake.lake.errors import SealError
 from bluelake.lake.tables import LIKES
-from tests.conftest import NOON_US, ROOT, clean_environment
-from tests.lake.compaction.test_sealer import (
-    DIDS,
-    HOUR_US,
-    LATER,
-    break_file,
-    delete,
-    drained,
-    everything,
-    like,
-    live,
-    post,
-    status,
-)
-from tests.lake.delta.test_log import empty
-from tests.lake.delta.test_store import likes
-from tests.lake.drain.test_drainer import Killed, kill_at
-from tests.lake.feed import feed, values
-from tests.lake.query.test_relations import account
+from tests.support.buffers import feed
+from tests.support.faults import Killed, empty, kill_at, old
+from tests.support.frames import DIDS, HOUR_US, NOON_US, account, delete, like, post, status
+from tests.support.lakes import LATER, break_file, drained, everything, live, values
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
+from tests.support.rows import likes
 
 LIKE = "app.bsky.feed.like"
 
@@ -310,11 +297,6 @@ def test_what_cannot_be_looked_through_keeps_the_vacuum_from_nothing(two_hours: 
     with pytest.raises(SealError, match=r"the purge failed: .*No magic bytes"):
         maintain(two_hours, LATER)
     assert not (two_hours.raw_dir / "2020-01-01").exists()
-
-
-def old(path: Path | str, hours: float) -> None:
-    moment = time.time() - hours * 3600
-    os.utime(path, (moment, moment))
 
 
 def test_a_vacuum_removes_what_was_replaced_after_the_grace(two_hours: Settings) -> None:

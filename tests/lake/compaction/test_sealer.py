@@ -24,51 +24,19 @@ from bluelake.core.settings import Settings
 from bluelake.core.status import read_status
 from bluelake.lake.compaction.purge import GoneAccounts
 from bluelake.lake.compaction.sealer import SealedHour, seal, waiting_hours
-from bluelake.lake.delta import DataFile, Store, read_sealed
+from bluelake.lake.delta import Store, read_sealed
 from bluelake.lake.delta.log import added_by
 from bluelake.lake.delta.rewrite import folder_of
-from bluelake.lake.drain import drain
 from bluelake.lake.errors import CommitError, SealError
 from bluelake.lake.query import connect
 from bluelake.lake.search import Searcher, SearchQuery
 from bluelake.lake.tables import DELETES, TABLES
-from tests.conftest import NOON_US, ROOT, clean_environment, commit_frame, wait_until
-from tests.lake.delta.test_store import delete_rows
-from tests.lake.feed import feed, rows, values
-from tests.lake.query.test_relations import account
-from tests.webapi.lake_rows import Lake
-from tests.webapi.lake_rows import post as lake_post
-
-HOUR_US = 3_600_000_000
-POST = "app.bsky.feed.post"
-LATER = datetime(2026, 7, 4, 20, tzinfo=UTC)
-DIDS = [f"did:plc:{letter * 24}" for letter in "abcdefg"]
-
-
-def like(did: str, rkey: str, *, rev: int = 1, time_us: int = NOON_US) -> bytes:
-    return commit_frame(did=did, rkey=rkey, rev=rev, time_us=time_us)
-
-
-def post(did: str, rkey: str, *, rev: int = 1, time_us: int = NOON_US, text: str = "hello", **more: Any) -> bytes:
-    return commit_frame(POST, did=did, rkey=rkey, rev=rev, time_us=time_us, record={"text": text}, **more)
-
-
-def delete(did: str, rkey: str, *, rev: int, time_us: int = NOON_US, collection: str = POST) -> bytes:
-    return commit_frame(collection, did=did, rkey=rkey, rev=rev, time_us=time_us, operation="delete")
-
-
-def drained(buffer: Buffer, settings: Settings, *batches: list[bytes]) -> None:
-    for frames in batches:
-        feed(buffer, frames)
-        drain(settings)
-
-
-def live(settings: Settings, table: str, hour: str = "2026-07-04T12") -> list[DataFile]:
-    return [file for file in Store(settings.lake_dir).files(table) if file.hour == hour]
-
-
-def everything(settings: Settings, table: str) -> list[dict[str, Any]]:
-    return sorted(rows(settings, f"SELECT * FROM {table}_all"), key=str)
+from tests.support.frames import DIDS, HOUR_US, NOON_US, account, commit_frame, delete, like, post, status
+from tests.support.lakes import LATER, Lake, break_file, drained, everything, live, rows, values
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment, wait_until
+from tests.support.rows import delete_rows
+from tests.support.rows import post as lake_post
 
 
 def sealed_of(done: list[SealedHour], table: str) -> list[SealedHour]:
@@ -151,13 +119,6 @@ def test_a_seal_ends_when_its_time_is_over_and_the_next_goes_on(buffer: Buffer, 
         ["2026-07-04T14"],
         [],
     ]
-
-
-def break_file(settings: Settings, table: str, hour: str = "2026-07-04T12") -> None:
-    """Break the one file of an hour, as a disk does, at the size that it had."""
-    (file,) = live(settings, table, hour)
-    path = Path(file.path)
-    path.write_bytes(path.read_bytes()[:-6] + bytes(6))
 
 
 def test_an_hour_that_cannot_be_sealed_keeps_no_other_from_it(buffer: Buffer, settings: Settings) -> None:
@@ -357,11 +318,6 @@ def test_an_account_that_says_nothing_of_why_it_is_inactive_any_more_is_not_dele
     assert values(settings, "SELECT rkey FROM posts_all") == ["3ka"]
 
 
-def status(did: str, state: str, *, seq: int, at: str = "2026-07-04T12:00:00Z") -> bytes:
-    frame = account(did, False, seq=seq, at=at)
-    return frame.replace(b'"active": false', b'"active": false, "status": "%s"' % state.encode())
-
-
 def test_whoever_may_keep_deleted_records_keeps_them(buffer: Buffer, settings: Settings) -> None:
     drained(buffer, settings, [post(DIDS[0], "3kgone", rev=1), delete(DIDS[0], "3kgone", rev=2)])
     seal(settings.model_copy(update={"bluelake_deletions": "keep"}), LATER)
@@ -503,7 +459,7 @@ import sys
 from pathlib import Path
 from bluelake.lake.delta import Store
 from bluelake.lake.tables import DELETES
-from tests.lake.delta.test_store import delete_rows
+from tests.support.rows import delete_rows
 store = Store(Path(sys.argv[1]))
 for flush in range(1, 101):
     assert store.append(DELETES, delete_rows(f"3k{flush}", hour=12 + flush % 2), flush, {}) is not None

@@ -12,7 +12,8 @@ from bluelake.lake.delta.log import recover
 from bluelake.lake.delta.store import Store
 from bluelake.lake.errors import CorruptLogError
 from bluelake.lake.tables import DELETES, TABLES
-from tests.lake.delta.test_store import delete_rows
+from tests.support.faults import cut, empty, lose_data
+from tests.support.rows import delete_rows
 
 
 @pytest.fixture
@@ -27,20 +28,6 @@ def store(tmp_path: Path) -> Store:
 
 def entry(store: Store, version: int) -> Path:
     return store.root / "deletes" / "_delta_log" / f"{version:020d}.json"
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:40])
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def lose_data(path: Path) -> None:
-    files = {file.name: file for file in path.parent.parent.rglob("*.parquet")}
-    (name,) = [name for name in files if name in path.read_text()]
-    files[name].write_bytes(b"")
 
 
 DAMAGE = [cut, empty, lose_data, Path.unlink]

@@ -17,10 +17,12 @@ from bluelake.lake.delta.store import Commit, Store
 from bluelake.lake.drain import drain
 from bluelake.lake.errors import CorruptLogError, RefusedError
 from bluelake.lake.tables import TABLES, Table
-from tests.conftest import ROOT, clean_environment
-from tests.lake.delta.test_log import cut, empty, lose_data
-from tests.lake.drain.test_drainer import likes, posts
-from tests.lake.feed import feed, values
+from tests.support.buffers import feed
+from tests.support.faults import cut, empty, lose_data
+from tests.support.frames import likes, posts
+from tests.support.lakes import values
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 
 def die(settings: Settings, point: str) -> None:

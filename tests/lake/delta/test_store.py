@@ -2,7 +2,6 @@
 
 import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,21 +11,8 @@ from deltalake import DeltaTable
 import bluelake.lake.delta.store
 from bluelake.lake.delta.store import DataFile, Store
 from bluelake.lake.errors import CorruptLogError
-from bluelake.lake.tables import DELETES, LIKES, TABLES, Table
-
-
-def delete_rows(*rkeys: str, hour: int = 12) -> pa.Table:
-    row = {
-        "did": "did:plc:a",
-        "collection": "app.bsky.feed.post",
-        "rev": 1,
-        "event_at": datetime(2026, 7, 4, hour, 30, 0, 1500, UTC),
-        "year": "2026",
-        "month": "07",
-        "day": "04",
-        "hour": f"{hour:02d}",
-    }
-    return pa.Table.from_pylist([row | {"rkey": rkey} for rkey in rkeys], schema=DELETES.schema)
+from bluelake.lake.tables import DELETES, LIKES, TABLES
+from tests.support.rows import delete_rows, likes
 
 
 @pytest.fixture
@@ -173,8 +159,3 @@ def test_two_writers_of_one_table_both_get_their_rows_in(store: Store) -> None:
     assert first.append(LIKES, likes(LIKES), 1, {}) is not None
     assert second.append(LIKES, likes(LIKES), 2, {}) is not None
     assert sum(file.rows for file in store.files("likes")) == 2
-
-
-def likes(table: Table) -> pa.Table:
-    row = {"did": "a", "rkey": "b", "rev": 1, "event_at": datetime(2026, 7, 4, 12, tzinfo=UTC)}
-    return pa.Table.from_pylist([row | {"year": "2026", "month": "07", "day": "04", "hour": "12"}], schema=table.schema)

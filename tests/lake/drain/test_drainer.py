@@ -1,7 +1,6 @@
 """Exactly once: re-delivery, kills between any two steps, lost entries, a lost watermark."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +19,13 @@ from bluelake.core.watermark import Cursor, Watermark, read_watermark, write_wat
 from bluelake.lake.drain.drainer import drain
 from bluelake.lake.errors import CorruptLogError, MissingEntriesError, ParseError
 from bluelake.lake.tables import TABLES
-from tests.conftest import NOON_US, RedisServer, commit_frame
-from tests.lake.feed import feed, rows, values
+from tests.support.buffers import feed
+from tests.support.faults import Killed, kill_at
+from tests.support.frames import NOON_US, commit_frame, likes, posts
+from tests.support.lakes import rows, values
+from tests.support.redis import RedisServer
 
 HOUR_US = 3_600_000_000
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
-
-
-def likes(*rkeys: str, time_us: int = NOON_US, rev: int = 1) -> list[bytes]:
-    return [commit_frame(rkey=rkey, time_us=time_us, rev=rev) for rkey in rkeys]
-
-
-def posts(*rkeys: str) -> list[bytes]:
-    return [commit_frame("app.bsky.feed.post", rkey=rkey) for rkey in rkeys]
 
 
 def stored(settings: Settings, table: str = "likes") -> list[str]:
@@ -184,24 +174,6 @@ def test_copies_far_apart_in_time_are_compared_by_hour(buffer: Buffer, settings:
     feed(buffer, [*new, *old])
     (batch,) = drain(settings)
     assert batch.duplicates == 2
-
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, call: int, after: bool) -> None:
-    """Die at the `call`th call of `owner.name`, before or after it does its work."""
-    original: Callable[..., Any] = getattr(owner, name)
-    calls = 0
-
-    def dying(*arguments: Any, **keywords: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call and not after:
-            raise Killed
-        result = original(*arguments, **keywords)
-        if calls == call and after:
-            raise Killed
-        return result
-
-    monkeypatch.setattr(owner, name, dying)
 
 
 # Appends: 1 likes, 2 posts, 3 deletes, 4 rejects, 5 batches. Watermarks: 1 offered, 2 committed. Trims: 2 the last.

@@ -11,8 +11,9 @@ import bluelake.lake.drain.parser as parse_module
 from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
 from bluelake.lake.drain.drainer import drain
-from tests.conftest import NOON_US, commit_frame, tid
-from tests.lake.feed import feed, rows, values
+from tests.support.buffers import feed
+from tests.support.frames import NOON_US, commit_frame, tid
+from tests.support.lakes import rows, values
 
 POST = "app.bsky.feed.post"
 

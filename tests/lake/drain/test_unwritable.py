@@ -20,9 +20,10 @@ from bluelake.lake.delta import Store
 from bluelake.lake.drain.drainer import drain
 from bluelake.lake.errors import ParseError, RefusedError
 from bluelake.lake.query import sql_template
-from tests.conftest import NOON_US, commit_frame, tid
-from tests.lake.drain.test_drainer import Killed, kill_at
-from tests.lake.feed import feed, rows, values
+from tests.support.buffers import feed
+from tests.support.faults import Killed, kill_at
+from tests.support.frames import NOON_US, commit_frame, tid
+from tests.support.lakes import rows, values
 
 POISON = "did:plc:poison"
 GOOD = [commit_frame(rkey=f"3k{letter}") for letter in "abcdefghijk"]

@@ -10,7 +10,8 @@ import pytest
 from bluelake.core.settings import Settings
 from bluelake.lake.query import duck
 from bluelake.lake.query.duck import connect, ensure_spill
-from tests.conftest import ROOT, clean_environment
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 ROWS = 8_000_000
 # Makes a table that does not fit its memory, says so, and when it is told to, how many rows of it are right.

@@ -10,8 +10,8 @@ from bluelake.core.settings import Settings
 from bluelake.lake.drain import drain
 from bluelake.lake.errors import QueryError
 from bluelake.lake.query.loaders import load
-from tests.conftest import NOON_US, commit_frame
-from tests.lake.feed import feed
+from tests.support.buffers import feed
+from tests.support.frames import NOON_US, commit_frame
 
 HOUR_US = 3_600_000_000
 

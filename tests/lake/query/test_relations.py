@@ -13,8 +13,9 @@ from bluelake.lake.query.duck import connect
 from bluelake.lake.query.relations import current_rows
 from bluelake.lake.search import Searcher, SearchQuery
 from ingest.wire_v2 import WireV2
-from tests.conftest import NOON_US, commit_frame, tid
-from tests.lake.feed import feed, rows, values
+from tests.support.buffers import feed
+from tests.support.frames import NOON_US, account, commit_frame, identity, sync, tid
+from tests.support.lakes import rows, values
 
 HOUR_US = 3_600_000_000
 POST = "app.bsky.feed.post"
@@ -29,27 +30,6 @@ def post(text: str, rev: int, *, hours: int = 0, operation: str = "create", rkey
 
 def delete(rev: int, *, collection: str = POST, hours: int = 0, rkey: str = "3ka") -> bytes:
     return commit_frame(collection, rkey=rkey, rev=rev, time_us=NOON_US + hours * HOUR_US, operation="delete")
-
-
-def sync(rev: int, *, hours: int = 0, did: str = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa") -> bytes:
-    """What the ingester makes of a `#sync`: the repository goes on at `rev`, and what was before is no more."""
-    commit = {"rev": tid(rev), "operation": "delete", "collection": "*", "rkey": "*"}
-    frame = {"did": did, "time_us": NOON_US + hours * HOUR_US, "kind": "sync", "commit": commit, "seq": 7}
-    return json.dumps(frame, separators=(",", ":")).encode()
-
-
-def account(
-    did: str, active: bool, *, seq: int, hours: int = 0, at: str = "2026-07-04T12:00:00Z", status: str | None = None
-) -> bytes:
-    body = {"active": active, "did": did, "seq": seq, "time": at, **({"status": status} if status else {})}
-    frame = {"did": did, "time_us": NOON_US + hours * HOUR_US, "kind": "account", "account": body}
-    return json.dumps(frame).encode()
-
-
-def identity(did: str, handle: str, *, seq: int, hours: int = 0, at: str = "2026-07-04T12:00:00Z") -> bytes:
-    body = {"did": did, "handle": handle, "seq": seq, "time": at}
-    frame = {"did": did, "time_us": NOON_US + hours * HOUR_US, "kind": "identity", "identity": body}
-    return json.dumps(frame).encode()
 
 
 @pytest.mark.parametrize("one_batch", [True, False], ids=["one batch", "a batch each"])

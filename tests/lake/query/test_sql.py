@@ -10,8 +10,9 @@ from bluelake.lake.drain import drain
 from bluelake.lake.errors import QueryError
 from bluelake.lake.query.sql import run_sql
 from bluelake.lake.tables import TABLES
-from tests.conftest import commit_frame
-from tests.lake.feed import feed, values
+from tests.support.buffers import feed
+from tests.support.frames import commit_frame
+from tests.support.lakes import values
 
 
 def test_every_table_has_both_views_before_there_is_a_lake(lake_settings: Settings) -> None:

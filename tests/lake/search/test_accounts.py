@@ -9,7 +9,8 @@ from bluelake.core.settings import Settings
 from bluelake.lake.query import connect
 from bluelake.lake.search import accounts as accounts_module
 from bluelake.lake.search.accounts import HIDDEN, LATEST, Accounts
-from tests.webapi.lake_rows import NOON, Lake, Row, account, identity
+from tests.support.lakes import Lake
+from tests.support.rows import NOON, Row, account, identity
 
 
 @pytest.mark.parametrize("share_rows", [5, 10_000])

@@ -10,7 +10,8 @@ from bluelake.lake.search import scan as search_scan
 from bluelake.lake.search.export import EXPORT_COLUMNS, export_posts
 from bluelake.lake.search.searcher import Searcher
 from bluelake.lake.search.terms import SearchQuery
-from tests.webapi.lake_rows import NOON, SECOND, Lake, identity, post
+from tests.support.lakes import Lake
+from tests.support.rows import NOON, SECOND, identity, post
 
 
 def searcher(settings: Settings) -> Searcher:

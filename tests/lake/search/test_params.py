@@ -8,7 +8,7 @@ from bluelake.core.clock import to_us
 from bluelake.lake.query import BEGINNING_US, END_US
 from bluelake.lake.search import ParameterError
 from bluelake.lake.search.params import SEARCH_PARAMETERS, read_query_string, search_request, time_span
-from tests.webapi.lake_rows import NOON
+from tests.support.rows import NOON
 
 NOON_US = to_us(NOON)
 MIDNIGHT_US = NOON_US - 12 * 3_600_000_000

@@ -17,7 +17,8 @@ from bluelake.lake.search import scan as search_scan
 from bluelake.lake.search.folding import Folding
 from bluelake.lake.search.searcher import Searcher
 from bluelake.lake.search.terms import ParameterError, SearchQuery, Terms
-from tests.webapi.lake_rows import NOON, SECOND, Lake, Row, account, batch, delete, identity, post
+from tests.support.lakes import Lake
+from tests.support.rows import NOON, SECOND, Row, account, batch, delete, identity, post
 
 
 @pytest.fixture

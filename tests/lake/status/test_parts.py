@@ -16,7 +16,8 @@ from bluelake.lake.delta import Store
 from bluelake.lake.delta.log import entries
 from bluelake.lake.status.parts import Part, last_well_seconds, maintain_part, seal_part, status
 from bluelake.lake.tables import POSTS
-from tests.webapi.lake_rows import NOON, SECOND, Lake, post
+from tests.support.lakes import Lake
+from tests.support.rows import NOON, SECOND, post
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -10,9 +10,10 @@ from bluelake.lake.compaction import seal
 from bluelake.lake.delta import Store
 from bluelake.lake.drain import drain
 from bluelake.lake.status.recent_batches import RecentBatch, count_reasons, read_recent, worst
-from tests.conftest import commit_frame
-from tests.lake.feed import feed
-from tests.webapi.lake_rows import NOON, Lake, batch
+from tests.support.buffers import feed
+from tests.support.frames import commit_frame
+from tests.support.lakes import Lake
+from tests.support.rows import NOON, batch
 
 MINUTE = timedelta(minutes=1)
 MILLISECOND = timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""Running a simulator inside a test, and reading identifiers in the test's own way."""
+"""A simulator inside a test, its clients and its ledger, and reading identifiers in the test's own way."""
 
 import asyncio
 import base64
@@ -6,17 +6,20 @@ import http.client
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
+from harness.simulator.events import Event
 from harness.simulator.options import SimulatorOptions
 from harness.simulator.server import now_us, serve
 
 START_US = 1_783_175_888_000_000  # 2026-07-04T14:38:08Z
-REAL_FRAMES = Path(__file__).parents[4] / "shared" / "data" / "jetstream_v1_frames.jsonl"
 TIMEOUT_SECONDS = 60
+NSID = "network.bsky.jetstream.subscribeEvents"
 
 
 @asynccontextmanager
@@ -64,6 +67,18 @@ async def take(connection: ClientConnection, count: int) -> list[bytes]:
         return [await connection.recv(decode=False) for _ in range(count)]
 
 
+def listen(port: int, query: str = "", *, offered: bool = True) -> connect:
+    """A client's connection to `subscribeEvents`."""
+    subprotocols = [Subprotocol("other"), Subprotocol("xrpc.v1.json")] if offered else None
+    uri = f"ws://127.0.0.1:{port}/xrpc/{NSID}?{query}"
+    return connect(uri, subprotocols=subprotocols, compression=None, max_size=None, max_queue=1024, close_timeout=1)
+
+
+async def receive(connection: ClientConnection, count: int) -> list[dict[str, Any]]:
+    """The next `count` messages."""
+    return [json.loads(frame) for frame in await take(connection, count)]
+
+
 async def control(port: int, request: str) -> dict[str, Any]:
     """What a host answers to `/control/<request>`, which it has to accept."""
     status, body = await get(port, f"/control/{request}")
@@ -85,6 +100,15 @@ async def get(port: int, path: str) -> tuple[int, str]:
             connection.close()
 
     return await asyncio.to_thread(request)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Events, their frames and their truths, read again as JSON."""
+
+    events: list[Event]
+    frames: list[dict[str, Any]]
+    truths: list[dict[str, Any]]
 
 
 def ledger_lines(path: Path) -> list[dict[str, Any]]:

@@ -10,12 +10,10 @@ import duckdb
 from harness.oracle.deltalog import Row, read_rows
 from harness.oracle.judge import Oracle, Verdict, World
 from harness.oracle.truth import TABLES, Withheld, truth_of
-from tests.conftest import tid
+from tests.support.frames import ANN, BOB, NOON_US, tid
 
-HOUR_US = 1_783_166_400_000_000  # 2026-07-04T12:00:00Z
 PARTITION = "year=2026/month=07/day=04/hour=12"
 PORT = 5001
-ANN, BOB = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb"
 FIELDS: dict[str, dict[str, Any]] = {
     "posts": {"cid": "bafy", "text": "hello", "langs": ["en"]},
     "likes": {"subject_did": BOB, "subject_rkey": "3kaaa"},
@@ -23,7 +21,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 COLLECTION = {"posts": "app.bsky.feed.post", "likes": "app.bsky.feed.like", "follows": "app.bsky.graph.follow"}
 CREATED = "2026-07-04T11:59:59.500Z"
-CREATED_US = HOUR_US - 500_000
+CREATED_US = NOON_US - 500_000
 
 
 def record(
@@ -34,7 +32,7 @@ def record(
     line = {
         "source": "generated",
         "table": table,
-        "time_us": HOUR_US + second * 1_000_000,
+        "time_us": NOON_US + second * 1_000_000,
         "did": did,
         "kind": "commit",
     }
@@ -48,7 +46,7 @@ def delete(table: str, second: int, rkey: str, *, rev: int = 0, did: str = ANN, 
     line = {
         "source": "generated",
         "table": "deletes",
-        "time_us": HOUR_US + second * 1_000_000,
+        "time_us": NOON_US + second * 1_000_000,
         "did": did,
         "kind": kind,
     }
@@ -61,7 +59,7 @@ def account(second: int, status: str | None, *, did: str = ANN, seq: int = 0) ->
     line = {
         "source": "generated",
         "table": "accounts",
-        "time_us": HOUR_US + second * 1_000_000,
+        "time_us": NOON_US + second * 1_000_000,
         "did": did,
         "kind": "account",
     }
@@ -78,7 +76,7 @@ def row(line: dict[str, Any], **changes: Any) -> Row:
         found["rev"] = line["rev_int"]
     if line["table"] == "accounts":
         second = int(line["created_at"][17:19])
-        found |= {"kind": line["kind"], "created_at": HOUR_US + second * 1_000_000}
+        found |= {"kind": line["kind"], "created_at": NOON_US + second * 1_000_000}
     elif line["table"] == "deletes":
         found["collection"] = line["collection"]
     else:
@@ -99,7 +97,7 @@ def judge(
 ) -> Verdict:
     """What the oracle says. `stored`, `shown`: rows with their table; without `shown`, all that is stored shows.
     `withheld`: spans in seconds past noon."""
-    spans = [Withheld(PORT, HOUR_US + first * 1_000_000, HOUR_US + last * 1_000_000) for first, last in withheld]
+    spans = [Withheld(PORT, NOON_US + first * 1_000_000, NOON_US + last * 1_000_000) for first, last in withheld]
     visible = stored if shown is None else shown
     tables = (*TABLES, "gaps", "rejects")
     oracle = Oracle(
@@ -135,7 +133,7 @@ class DeltaTable:
         path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect() as connection:
             connection.execute(
-                f"COPY (SELECT did, rkey, rev, make_timestamptz({HOUR_US} + second * 1000000) AS event_at "
+                f"COPY (SELECT did, rkey, rev, make_timestamptz({NOON_US} + second * 1000000) AS event_at "
                 f"FROM (VALUES {values}) AS v(did, rkey, rev, second)) TO '{path}' (FORMAT parquet)"
             )
         return f"{PARTITION}/{name}"

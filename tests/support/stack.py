@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bluelake.core.settings import Settings
-from tests.conftest import ROOT, clean_environment, free_port, wait_until
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment, free_port, wait_until
 
 START_SECONDS = 180.0
 

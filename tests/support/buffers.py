@@ -1,14 +1,11 @@
-"""Putting frames into a real buffer as the ingester does, and reading the lake back."""
+"""Putting frames into a real buffer as the ingester does."""
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from bluelake.buffer.chunks import ChunkEncoder
 from bluelake.buffer.client import Buffer
-from bluelake.core.settings import Settings
 from bluelake.core.watermark import Cursor
-from bluelake.lake.query import run_sql
 from ingest.frames import Rejected, Wire
 from ingest.pending import Pending, reject_notice
 from ingest.wire_v1 import WireV1
@@ -32,14 +29,3 @@ def feed(buffer: Buffer, frames: Iterable[bytes], *, chunk_events: int = 4, wire
     number = state.flush + 1
     buffer.append(state.flush, number, "host", pending.chunks(ChunkEncoder(), chunk_events), cursors, 1, "test")
     return number
-
-
-def rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
-    """The result of `sql` over the lake, a dict a row."""
-    result = run_sql(settings, sql)
-    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-
-
-def values(settings: Settings, sql: str) -> list[Any]:
-    """The first column of the result of `sql`."""
-    return [row[0] for row in run_sql(settings, sql).rows]

@@ -1,4 +1,4 @@
-"""Rows of the lake, made by hand and committed as a drain commits them."""
+"""Rows of the lake's tables, made by hand. Unless told otherwise they are of noon, 2026-07-04."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,9 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from bluelake.core.settings import Settings
-from bluelake.lake.delta import Store
-from bluelake.lake.tables import ACCOUNTS, BATCHES, DELETES, GAPS, POSTS, Table
+from bluelake.lake.tables import DELETES, POSTS, Table
 
 NOON = datetime(2026, 7, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -45,36 +43,28 @@ def batch(newest: datetime | None, *, at: datetime = NOON, **more: Any) -> Row:
     return {**zeros, **texts, "event_at": at, "newest_event_at": newest, **more}
 
 
-class Lake:
-    """A lake to write to."""
-
-    def __init__(self, settings: Settings) -> None:
-        settings.lake_dir.mkdir(parents=True, exist_ok=True)
-        self.store = Store(settings.lake_dir)
-        self.store.create_tables()
-        self._flush = 0
-
-    def write(
-        self,
-        posts: Sequence[Row] = (),
-        *,
-        deletes: Sequence[Row] = (),
-        accounts: Sequence[Row] = (),
-        batches: Sequence[Row] = (),
-        gaps: Sequence[Row] = (),
-    ) -> None:
-        """Commit the rows, a commit a table."""
-        self._flush += 1
-        for table, rows in ((POSTS, posts), (DELETES, deletes), (ACCOUNTS, accounts), (BATCHES, batches), (GAPS, gaps)):
-            if rows:
-                self.store.append(table, _arrow(table, rows), self._flush, {})
+def like(rkey: str, *, at: datetime = NOON, did: str = "did:plc:ann", rev: int = 1, **more: Any) -> Row:
+    """A like."""
+    return {"did": did, "rkey": rkey, "rev": rev, "event_at": at, "operation": "create", **more}
 
 
-def _arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
+def arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
+    """`rows` as the table stores them: each in the partition of its hour, columns without a value NULL, lists empty."""
     lists = {field.name for field in table.schema if pa.types.is_list(field.type)}
     full = []
     for row in rows:
-        at: datetime = row["event_at"]
-        hour = {"year": f"{at:%Y}", "month": f"{at:%m}", "day": f"{at:%d}", "hour": f"{at:%H}", "user_did": "other"}
-        full.append({**{name: [] for name in lists}, **hour, **row})
+        hour = dict(zip(("year", "month", "day", "hour"), f"{row['event_at']:%Y %m %d %H}".split(), strict=True))
+        full.append({**{name: [] for name in lists}, **hour, "user_did": "other", **row})
     return pa.Table.from_pylist(full, schema=table.schema)
+
+
+def delete_rows(*rkeys: str, hour: int = 12) -> pa.Table:
+    """Deleted posts of one account, half past `hour`."""
+    at = datetime(2026, 7, 4, hour, 30, 0, 1500, UTC)
+    row = {"did": "did:plc:a", "collection": POSTS.collection, "rev": 1, "event_at": at}
+    return arrow(DELETES, [row | {"rkey": rkey} for rkey in rkeys])
+
+
+def likes(table: Table) -> pa.Table:
+    """One like."""
+    return arrow(table, [{"did": "a", "rkey": "b", "rev": 1, "event_at": NOON}])

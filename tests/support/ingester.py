@@ -13,7 +13,7 @@ from bluelake.core.clock import now_us
 from bluelake.core.metrics import INGEST_METRICS, QUEUE_NAMES, Metrics
 from bluelake.core.settings import Settings
 from ingest.ingester import Ingester
-from tests.conftest import commit_frame
+from tests.support.frames import commit_frame
 
 START_US = now_us() - 60_000_000
 REWIND_SECONDS = 2

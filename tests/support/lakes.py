@@ -1,0 +1,102 @@
+"""Lakes of a test's own: rows written without Redis and drain, frames drained, and the lake read back."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bluelake.buffer.client import Buffer
+from bluelake.core.settings import Settings
+from bluelake.lake.delta import DataFile, Store
+from bluelake.lake.drain import drain
+from bluelake.lake.query import run_sql
+from bluelake.lake.tables import ACCOUNTS, BATCHES, DELETES, GAPS, POSTS, TABLES
+from tests.support import rows as made
+from tests.support.buffers import feed
+from tests.support.faults import break_end
+from tests.support.frames import POST
+from tests.support.rows import Row, arrow
+
+# Every hour of 2026-07-04 up to the afternoon is over, and may be sealed.
+LATER = datetime(2026, 7, 4, 20, tzinfo=UTC)
+
+
+class Lake:
+    """The lake of `settings`, into which rows are committed as a drain commits them."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.lake_dir.mkdir(parents=True, exist_ok=True)
+        self.store = Store(settings.lake_dir)
+        self.store.create_tables()
+        self._flush = 0
+
+    def write(
+        self,
+        posts: Sequence[Row] = (),
+        *,
+        deletes: Sequence[Row] = (),
+        accounts: Sequence[Row] = (),
+        batches: Sequence[Row] = (),
+        gaps: Sequence[Row] = (),
+    ) -> None:
+        """Commit the rows, a commit a table."""
+        self._flush += 1
+        for table, rows in ((POSTS, posts), (DELETES, deletes), (ACCOUNTS, accounts), (BATCHES, batches), (GAPS, gaps)):
+            if rows:
+                assert self.store.append(table, arrow(table, rows), self._flush, {}) is not None
+
+    def add(self, name: str, *rows: Row) -> None:
+        """Commit `rows` to the table `name`."""
+        self._flush += 1
+        assert self.store.append(TABLES[name], arrow(TABLES[name], rows), self._flush, {}) is not None
+
+    def post(self, did: str, rkey: str, event_at: datetime, **columns: Any) -> None:
+        """Commit one post."""
+        self.add("posts", made.post(**{"text": f"{did} {rkey}", "at": event_at, "did": did, "rkey": rkey, **columns}))
+
+    def like(self, did: str, rkey: str, event_at: datetime, author: str, post: str) -> None:
+        """Commit one like of the post `post` by `author`."""
+        subject = {"subject_did": author, "subject_rkey": post, "subject_collection": POST}
+        self.add("likes", made.like(rkey, at=event_at, did=did, **subject))
+
+    def delete(self, did: str, rkey: str, event_at: datetime, collection: str = POST) -> None:
+        """Commit the delete of one record."""
+        self.add("deletes", made.delete(rkey, at=event_at, did=did, rev=9, collection=collection))
+
+    def account(self, did: str, event_at: datetime, *, active: bool) -> None:
+        """Commit an account event."""
+        self.add("accounts", made.account(did, active=active, at=event_at))
+
+
+def drained(buffer: Buffer, settings: Settings, *batches: list[bytes]) -> None:
+    """Feed and drain each list of frames by itself."""
+    for frames in batches:
+        feed(buffer, frames)
+        drain(settings)
+
+
+def rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
+    """The result of `sql` over the lake, a dict a row."""
+    result = run_sql(settings, sql)
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+
+def values(settings: Settings, sql: str) -> list[Any]:
+    """The first column of the result of `sql`."""
+    return [row[0] for row in run_sql(settings, sql).rows]
+
+
+def everything(settings: Settings, table: str) -> list[dict[str, Any]]:
+    """All rows that a table stores, current or not."""
+    return sorted(rows(settings, f"SELECT * FROM {table}_all"), key=str)
+
+
+def live(settings: Settings, table: str, hour: str = "2026-07-04T12") -> list[DataFile]:
+    """A table's files of one hour."""
+    return [file for file in Store(settings.lake_dir).files(table) if file.hour == hour]
+
+
+def break_file(settings: Settings, table: str, hour: str = "2026-07-04T12") -> None:
+    """Break the one file of an hour."""
+    (file,) = live(settings, table, hour)
+    break_end(Path(file.path))
