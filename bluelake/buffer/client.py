@@ -1,4 +1,4 @@
-"""Reading, appending to and trimming the buffer. Keys and entry formats are described in docs/architecture.md.
+"""Reading, appending to and trimming the buffer. Keys and entry formats are described in docs/ingest.md.
 
 `firehose:<queue>:queue` are streams of chunks, `firehose:flushes` is the stream of flushes, `firehose:metadata` a hash:
 `flush` (number of the last one), `cursors` (where to resume once it is durable), `flushed_us` (when, wall clock),
