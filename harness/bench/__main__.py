@@ -15,9 +15,12 @@ POSTS = 4_000_000
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.md"
 _INTRODUCTION = """# Benchmarks
 
-What `make bench` printed on the machine below; `make bench WRITE=--write` replaces this page. Each figure stands beside a
-reference that was taken in the same run, so that two machines can be compared. Every frame is generated beforehand, by
-the simulator, with a fixed seed; nothing leaves the machine.
+`make bench` printed these figures on the machine below. `make bench WRITE=--write` replaces this page. Each figure stands beside
+a reference of the same run, so you can compare two machines. The simulator generates every frame beforehand, with a fixed
+seed. Nothing leaves the machine.
+
+Example: *drain, events/s* is 15% or more of what DuckDB's `read_json` alone reads of the same frames. On a machine that is half
+as fast both halve, and the share stays.
 """
 
 

@@ -33,12 +33,12 @@ def markdown(figures: Sequence[Figure]) -> str:
 
 
 def machine() -> str:
-    """The machine and the libraries that the figures are from."""
+    """The machine, the libraries and the day that the figures are from, without the last full stop."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, "
-        f"Python {platform.python_version()}; {libraries}; {datetime.now(UTC):%Y-%m-%d}"
+        f"Python {platform.python_version()}. Libraries: {libraries}. Measured on {datetime.now(UTC):%Y-%m-%d}"
     )
 
 
