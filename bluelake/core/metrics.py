@@ -47,7 +47,7 @@ INGEST_METRICS = (
     MetricDefinition(
         "bluelake_ingest_rejects_total",
         "counter",
-        "Frames that cannot be an event, by reason; all are kept in rejects.",
+        "Frames that cannot be an event, by reason. The table rejects keeps all of them.",
         ("reason",),
         INGEST_REJECT_REASONS,
     ),
@@ -62,21 +62,21 @@ INGEST_METRICS = (
     MetricDefinition(
         "bluelake_ingest_host_faults_total",
         "counter",
-        "What hosts did wrong, or why they were left.",
+        "Faults of hosts, by reason. Some made the ingester leave the host.",
         ("reason",),
         tuple(HostFault),
     ),
     MetricDefinition(
         "bluelake_ingest_gaps_total",
         "counter",
-        "Spans that no host served, by cause; all are kept in gaps.",
+        "Spans that no host served, by cause. The table gaps keeps all of them.",
         ("cause",),
         tuple(GapCause),
     ),
     MetricDefinition(
         "bluelake_ingest_resumes_total",
         "counter",
-        "Times that the ingester had to continue from other state than its own.",
+        "Times that the ingester had to continue from state other than its own.",
         ("source",),
         ("redis", "lake", "start"),
     ),
@@ -100,17 +100,17 @@ LAKE_METRICS = (
     MetricDefinition(
         "bluelake_lake_worst_reject_ratio",
         "gauge",
-        "Greatest share of a batch's events that were rejected, of the batches written in the last 15 minutes, "
-        "or of the newest where drains are rarer, 0 to 1; 0 for none in a day.",
+        "Greatest share of a batch's events that were rejected, 0 to 1, of the batches of the last 15 minutes. "
+        "Where drains are rarer: of the newest batch. 0 if a day had none.",
     ),
     MetricDefinition(
-        "bluelake_lake_reject_alert", "gauge", "1 while that share is above REJECT_ALERT_RATIO; the drain goes on."
+        "bluelake_lake_reject_alert", "gauge", "1 while that share is above REJECT_ALERT_RATIO. The drain goes on."
     ),
     MetricDefinition(
         "bluelake_lake_recent_rejects",
         "gauge",
-        "Events that the batches written in the last 24 hours rejected, by reason, those that the ingester set aside among "
-        "them; the same one as often as it came.",
+        "Events that the batches of the last 24 hours rejected, by reason. The ingester's rejects are among them. "
+        "One that came twice counts twice.",
         ("reason",),
         tuple(RejectReason),
     ),
@@ -119,30 +119,30 @@ LAKE_METRICS = (
     ),
     MetricDefinition("bluelake_lake_open_gaps", "gauge", "Gaps that no replay or backfill has closed yet."),
     MetricDefinition(
-        "bluelake_lake_gap_seconds", "gauge", "Seconds that lie in an open gap; where gaps overlap, once."
+        "bluelake_lake_gap_seconds", "gauge", "Seconds that lie in an open gap. Where gaps overlap, they count once."
     ),
     MetricDefinition("bluelake_lake_unsealed_hours", "gauge", "Hours that have passed and wait to be sealed."),
     MetricDefinition(
         "bluelake_lake_pending_purge_rows",
         "gauge",
-        "Deleted rows that a maintenance has still to take out of the files.",
+        "Deleted rows that no maintenance has taken out of the files yet.",
     ),
     MetricDefinition(
         "bluelake_lake_oldest_pending_purge_seconds",
         "gauge",
-        "Time of the oldest deletion that a maintenance has still to look at or to carry out, seconds since 1970.",
+        "Time of the oldest deletion that no maintenance has looked at or carried out yet, seconds since 1970.",
     ),
     MetricDefinition(
         "bluelake_lake_last_well_seconds",
         "gauge",
-        "When the task last ended well, seconds since 1970; 0 where it never has.",
+        "When the task last ended well, seconds since 1970. 0 where it never has.",
         ("task",),
         LAKE_TASKS,
     ),
     MetricDefinition(
         "bluelake_lake_readable",
         "gauge",
-        "1 where the part could be read, else 0, and its metrics are missing.",
+        "1 where the part could be read, else 0. Then its metrics are missing.",
         ("part",),
         LAKE_PARTS,
     ),
