@@ -152,10 +152,28 @@ def test_the_hooks_before_a_commit_are_the_commands_of_check() -> None:
     assert [hook["entry"] for hook in hooks] == commands
 
 
-def test_links_in_the_docs_lead_somewhere() -> None:
-    for page in [*DOCS.glob("*.md"), ROOT / "README.md"]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+def test_every_view_is_in_the_docs() -> None:
+    models = {path.stem for path in (ROOT / "transforms" / "models").glob("*.sql")}
+    page = (DOCS / "views.md").read_text(encoding="utf-8")
+
+    assert models
+    assert set(re.findall(r"^### `(\w+)`$", page, re.MULTILINE)) == models
+
+
+def test_every_make_target_is_in_contributing() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    assert {"check", "test"} < targets
+    assert targets == set(re.findall(r"`make ([a-z-]+)`", page))
+
+
+def test_every_place_that_contributing_names_is_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    places = set(re.findall(r"`(?:\S*pytest -q )?([a-z_.]+(?:/[a-zA-Z_.]+)+/?)`", page))
+
+    assert "bluelake/lake/drain/" in places
+    assert sorted(place for place in places if not (ROOT / place).exists()) == []
 
 
 # Put together here, so that this file is not the one that names them.
@@ -201,3 +219,86 @@ def test_such_a_name_would_be_found() -> None:
     assert named_places("cd /" + "home/ann/lake") == ["/" + "home/ann/"]
     assert named_places(f"https://{registry}/simple") == [registry]
     assert named_places("lake/work/x, ../root/, https://example.org/home/page/") == []
+
+
+RETIRED_HEADING = "## Retired words"
+# The glossary explains the old words, the changelog tells of them, and this file names some as examples.
+MAY_NAME_RETIRED = frozenset(("docs/glossary.md", "CHANGELOG.md", "tests/test_docs.py"))
+
+
+def retired_words(glossary: str) -> dict[str, str]:
+    """What stands between backquotes in the first column of the glossary's table, and what is used now.
+
+    A retired word without backquotes is an everyday word that is only wrong in one sense: no test can look for it.
+    """
+    assert RETIRED_HEADING in glossary, f"docs/glossary.md has no heading {RETIRED_HEADING!r}"
+    section = re.split(r"^## ", glossary.split(RETIRED_HEADING, maxsplit=1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    table = [line.strip().strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    assert all(len(cells) == 2 for cells in table), "the table of retired words has two columns: retired, now"
+    return {word: now.strip() for retired, now in table for word in re.findall(r"`([^`]+)`", retired)}
+
+
+def uses(word: str, text: str) -> list[int]:
+    """The numbers of the lines of `text` that use `word`, also as a part of a name with underscores.
+
+    In lower case it is found however it is written, and at the head of a CamelCase name. With a capital it is a name, and
+    is found as it is written.
+    """
+    lower = word == word.lower()
+    alone = rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])"
+    pattern = rf"(?i:{alone})|{word.capitalize()}(?=[A-Z])" if lower else rf"(?<![A-Za-z]){re.escape(word)}(?![a-z])"
+    return [number for number, line in enumerate(text.splitlines(), start=1) if re.search(pattern, line)]
+
+
+def test_retired_words_do_not_come_back() -> None:
+    words = retired_words((DOCS / "glossary.md").read_text(encoding="utf-8"))
+    texts = {
+        name: path.read_text(encoding="utf-8", errors="replace")
+        for path in files_of_the_project()
+        if (name := path.relative_to(ROOT).as_posix()) not in MAY_NAME_RETIRED and path.suffix != ".png"
+    }
+
+    assert words, "no word in the table of retired words is in backquotes"
+    found = [
+        f"{name}:{line}: {word!r}; now: {now}"
+        for word, now in words.items()
+        for name, text in texts.items()
+        for line in uses(word, text)
+    ]
+    assert found == [], "use the new word, or take the old one's backquotes away in docs/glossary.md"
+
+
+GLOSSARY = """# Glossary
+| `chunk` | not a retired word |
+
+## Retired words
+
+| retired | now |
+|---|---|
+| `doomed`, `Doomed` | pending purge |
+| gone | a word of every day |
+
+## Another heading
+
+| `drain` | stays |
+"""
+
+
+def test_retired_words_are_those_in_backquotes() -> None:
+    assert retired_words(GLOSSARY) == {"doomed": "pending purge", "Doomed": "pending purge"}
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "found"),
+    [
+        pytest.param("doomed", "oldest_doomed_seconds", True, id="part of a name"),
+        pytest.param("doomed", "Doomed rows", True, id="at the head of a sentence"),
+        pytest.param("doomed", "class DoomedRows:", True, id="at the head of a class's name"),
+        pytest.param("strike", "on strikes", False, id="another word that begins alike"),
+        pytest.param("Place", "place: Place", True, id="a class"),
+        pytest.param("Place", "in place of it", False, id="a name with a capital is found with it only"),
+        pytest.param("sum_up", "summed up", False, id="another form"),
+    ],
+)
+def test_where_a_retired_word_is_found(word: str, text: str, found: bool) -> None:
+    assert bool(uses(word, text)) is found
