@@ -1,7 +1,7 @@
 """Pages and docstrings are in plain English: short sentences, counted.
 
-`sentences_of_page` and `sentences_of_module` say what a sentence is. Two limits hold for each page and each package:
-MOST_WORDS on average, and less than MOST_LONG of the sentences with more than LONG_WORDS words.
+`sentences_of_page`, `sentences_of_cells` and `sentences_of_module` say what a sentence is. Two limits hold for each page
+and each package. The mean is at most MOST_WORDS. Under MOST_LONG of the sentences have more than LONG_WORDS words.
 """
 
 import ast
@@ -29,6 +29,8 @@ PAGES = sorted(
 _FENCE = re.compile(r"\s*```")
 # Tables, headings, HTML and pictures are no sentences.
 _NO_PROSE = re.compile(r"\s*(\||#|<|!\[)")
+# A bar in code parts no cells, as in `list|show`.
+_CELL_END = re.compile(r"\s\|\s")
 _LIST_ITEM = re.compile(r"\s*(?:[-*]|\d+\.)\s+")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _CODE = re.compile(r"`[^`]*`")
@@ -86,9 +88,20 @@ def sentences_of_page(path: Path, text: str) -> list[Sentence]:
     return list(_sentences(path, kept))
 
 
+def sentences_of_cells(path: Path, text: str) -> list[Sentence]:
+    """The sentences in the tables of a Markdown page. Each cell is a paragraph of its own."""
+    rows = ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line.startswith("|"))
+    return [
+        sentence
+        for number, line in rows
+        for cell in _CELL_END.split(line.strip().strip("|"))
+        for sentence in _sentences(path, [(number, cell.strip())])
+    ]
+
+
 def sentences_of_module(path: Path, source: str) -> list[Sentence]:
     """The sentences of a module's docstrings, counted as those of a page."""
-    found = []
+    found: list[Sentence] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             docstring := ast.get_docstring(node, clean=False)
@@ -149,6 +162,13 @@ def test_a_page_is_plain(page: Path) -> None:
     assert measure(sentences).plain, complaint(sentences)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_tables_of_a_page_are_plain(page: Path) -> None:
+    sentences = sentences_of_cells(page, page.read_text(encoding="utf-8"))
+
+    assert measure(sentences).plain, complaint(sentences)
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_docstrings_of_a_package_are_plain(package: str) -> None:
     sentences = [
@@ -198,6 +218,16 @@ def test_sentences_are_counted_as_a_person_counts_them() -> None:
         (7, 2),
         (7, 6),
         (17, 10),
+    ]
+
+
+def test_cells_are_counted_apart() -> None:
+    text = "Not a cell.\n\n| `a|b` has two | One word more. And these four words |\n|---|---|\n"
+
+    assert [(sentence.line, sentence.words) for sentence in sentences_of_cells(Path("page.md"), text)] == [
+        (3, 3),
+        (3, 3),
+        (3, 4),
     ]
 
 
