@@ -464,7 +464,7 @@ def _cased() -> list[str]:
     return [c for i, c in enumerate(cased) if i % 40 == 0 or not c.casefold() == c.lower() == c.upper().lower()]
 
 
-def test_the_sieve_lets_through_whatever_can_match() -> None:
+def test_the_prefilter_lets_through_whatever_can_match() -> None:
     """As the search's regular expressions are used: by Polars."""
     with duckdb.connect() as connection:
         folding = Folding(connection)
