@@ -1,13 +1,13 @@
-"""Recordings of frames, piece by piece: NDJSON, plain or zstd, somebody's file or the drained chunks under raw/.
+"""Recordings of frames, read piece by piece: a file (NDJSON, plain or zstd) or the drained chunks under raw/.
 
-A piece holds some frames by queue and is bounded in bytes, however long the recording is.
+A piece holds some frames by queue. Its size is bounded, however long the recording is.
 """
 
 import io
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -19,22 +19,19 @@ from bluelake.core.reasons import RejectReason
 from bluelake.lake.drain import MAX_NOTICE_BYTES, Reject, read_notice
 from bluelake.lake.errors import RecordingError
 from bluelake.lake.tables import ACCOUNTS, DELETES, GAPS, REJECTS
+from repair.router import RoutedFrame, Router
 
 log = logging.getLogger(__name__)
 
 PIECE_BYTES = 128 << 20
-# What says which records may be stored. By queue, not by file: a mended router may place a frame anew.
-WITHDRAWING = frozenset((ACCOUNTS.name, DELETES.name))
+# Events of these queues decide which records may be stored. The queue counts, not the file: a mended router may choose another.
+DELETION_QUEUES = frozenset((ACCOUNTS.name, DELETES.name))
 HOST = "replay"
-# So much before a damage in a compressed file is lost with it.
+# A damaged compressed file loses up to this many bytes before the damage.
 _READ_BYTES = 1 << 16
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _RAW_NAME = re.compile(r"(?P<queue>[a-z]+)-(?P<first>\d+)-(?P<last>\d+)-\d+\.ndjson\.zst")
 EVER = (-(2**62), 2**62)
-
-# Where a frame belongs: its queue, it in the v1 shape and its time in microseconds since 1970; or why it is none's.
-Placed = tuple[str, bytes, int] | RejectReason
-Place = Callable[[bytes], Placed]
 
 
 class _GapNotice(msgspec.Struct):
@@ -43,8 +40,10 @@ class _GapNotice(msgspec.Struct):
 
 @dataclass
 class Piece:
-    """Some frames of a recording by queue, with their times, and those that are no events. `done_bytes`: how much of the
-    recording has been read with it."""
+    """Some frames of a recording by queue, with their times, and the frames that are no events.
+
+    `done_bytes`: how many bytes of the recording have been read when the piece ends.
+    """
 
     frames: defaultdict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     times: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -56,22 +55,21 @@ class Piece:
 
 @dataclass(frozen=True)
 class Recording:
-    """What is to be replayed: files, and the span of event times (start inclusive, end not) that is wanted of them."""
+    """Files to replay, and the wanted span of event times in microseconds since 1970: start inclusive, end exclusive."""
 
     files: Sequence[Path]
     span: tuple[int, int]
 
     @property
     def size_bytes(self) -> int:
-        """Of all its files that are there, as they lie on the disk."""
+        """Bytes on the disk of the files that still exist."""
         return sum(map(_size, self.files))
 
-    def pieces(self, place: Place, max_frame_bytes: int, now_us: int, *, withdrawing: bool) -> Iterator[Piece]:
-        """Its frames of the queues in WITHDRAWING, or all its others, in the order in which they lie there. `now_us`: the
-        time of a frame that tells none.
+    def pieces(self, router: Router, max_frame_bytes: int, now_us: int, *, deletions: bool) -> Iterator[Piece]:
+        """The frames in their order: with `deletions` those of DELETION_QUEUES, without it all others.
 
-        A file that has gone meanwhile, as drained chunks do with a drain, is passed over with a warning. Raises
-        RecordingError for a file that is damaged, after what comes before the damage; OSError.
+        `now_us`: the time of a frame that has none. A drain can remove drained chunks meanwhile. Such a file is skipped with
+        a warning. Raises RecordingError for a damaged file, after the frames before the damage; OSError.
         """
         piece, done = Piece(), 0
         try:
@@ -86,7 +84,7 @@ class Recording:
                 with opened as file:
                     longest = MAX_NOTICE_BYTES if queue == REJECTS.name else max_frame_bytes
                     for line in _lines(file, path, longest):
-                        self._take(piece, line, queue, place, max_frame_bytes, now_us, withdrawing)
+                        self._add(piece, line, queue, router, max_frame_bytes, now_us, deletions)
                         if piece.size_bytes >= PIECE_BYTES:
                             piece.done_bytes = done + file.tell()
                             yield piece
@@ -98,35 +96,35 @@ class Recording:
         piece.done_bytes = done
         yield piece
 
-    def _take(
+    def _add(
         self,
         piece: Piece,
         line: bytes,
         queue: str,
-        place: Place,
+        router: Router,
         max_frame_bytes: int,
         now_us: int,
-        withdrawing: bool,
+        deletions: bool,
     ) -> None:
-        placed: Placed | Reject
+        routed: RoutedFrame | RejectReason | Reject
         if queue == REJECTS.name:
-            placed = _place_reject(line, place, max_frame_bytes, now_us)
+            routed = _route_reject(line, router, max_frame_bytes, now_us)
         elif len(line) > max_frame_bytes:
-            placed = RejectReason.TOO_LARGE
+            routed = RejectReason.TOO_LARGE
         elif queue == GAPS.name:
-            placed = _place_gap(line)
+            routed = _route_gap(line)
         else:
-            placed = place(line)
-        if isinstance(placed, RejectReason):
-            placed = Reject(placed, queue or REJECTS.name, 0, HOST, now_us, line)
-        if isinstance(placed, Reject):
-            if withdrawing:
+            routed = router.route(line)
+        if isinstance(routed, RejectReason):
+            routed = Reject(routed, queue or REJECTS.name, 0, HOST, now_us, line)
+        if isinstance(routed, Reject):
+            if deletions:
                 return
-            piece.rejects.append(placed)
-            piece.size_bytes += len(placed.raw)
+            piece.rejects.append(routed)
+            piece.size_bytes += len(routed.raw)
         else:
-            name, frame, time_us = placed
-            if withdrawing is (name not in WITHDRAWING) or not self.span[0] <= time_us < self.span[1]:
+            name, frame, time_us = routed
+            if deletions is (name not in DELETION_QUEUES) or not self.span[0] <= time_us < self.span[1]:
                 return
             piece.frames[name].append(frame)
             piece.times[name].append(time_us)
@@ -135,18 +133,18 @@ class Recording:
 
 
 def recording_of(path: Path, span: tuple[int, int] = EVER) -> Recording:
-    """The recording in one file. Raises RecordingError where there is none."""
+    """The recording in the file `path`. Raises RecordingError if there is no such file."""
     if not path.is_file():
         raise RecordingError(f"{path}: no such file; name a recording of frames, NDJSON or .zst")
     return Recording([path], span)
 
 
 def recording_of_raw(raw_dir: Path, span: tuple[int, int]) -> Recording:
-    """The drained chunks under `raw_dir` of `span`, oldest first. Raises RecordingError where there are none."""
+    """The drained chunks of `span` under `raw_dir`, oldest first. Raises RecordingError if there are none."""
     found = []
     for path in raw_dir.glob("*/*.ndjson.zst"):
         name = _RAW_NAME.fullmatch(path.name)
-        # A reject's time is when it came, which the name of its file does not tell.
+        # The file's name does not tell when a reject came.
         if name and (name["queue"] == REJECTS.name or (int(name["first"]) < span[1] and int(name["last"]) >= span[0])):
             found.append((int(name["first"]), path))
     if not found:
@@ -162,7 +160,7 @@ def _size(path: Path) -> int:
 
 
 def _lines(file: BinaryIO, path: Path, max_frame_bytes: int) -> Iterator[bytes]:
-    """The lines of a file without their ends and without empty ones; one that is too long is cut at the limit and one byte."""
+    """The lines of a file without line ends and empty lines. A line that is too long is cut one byte past the limit."""
     compressed = file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
     file.seek(0)
     source: BinaryIO = file
@@ -184,16 +182,18 @@ def _lines(file: BinaryIO, path: Path, max_frame_bytes: int) -> Iterator[bytes]:
         ) from error
 
 
-def _place_gap(line: bytes) -> Placed:
+def _route_gap(line: bytes) -> RoutedFrame | RejectReason:
     try:
         return GAPS.name, line, msgspec.json.decode(line, type=_GapNotice).from_us
     except (ValueError, RecursionError):
         return RejectReason.WRONG_TYPE
 
 
-def _place_reject(line: bytes, place: Place, max_frame_bytes: int, now_us: int) -> Placed | Reject:
-    """A frame that the ingester could not place is asked again. If it is still no event, it stays the reject that it was: the
-    notice may hold only its beginning, and does not tell which wire it came on."""
+def _route_reject(line: bytes, router: Router, max_frame_bytes: int, now_us: int) -> RoutedFrame | Reject:
+    """Route a frame again that the ingester rejected. If it still is no event, it stays the same reject.
+
+    The notice may hold only the frame's beginning, and does not tell its wire. So a new reason would be a guess.
+    """
     noted = read_notice(line, 0, HOST, now_us)
-    placed = place(noted.raw) if len(noted.raw) <= max_frame_bytes else noted
-    return noted if isinstance(placed, RejectReason) else placed
+    routed = router.route(noted.raw) if len(noted.raw) <= max_frame_bytes else noted
+    return noted if isinstance(routed, RejectReason) else routed

@@ -1,8 +1,8 @@
-"""Replay: a recording of frames goes into the lake, and what the lake already has falls out.
+"""Replay: commit the rows of a recording that the lake lacks, and drop those that it has.
 
-It is exactly once by comparison, not by number: each piece is compared with the stored rows around it, so that a replay can be
-repeated, killed, or overlap with a drain without changing any row twice. A drain waits while one piece is committed, since
-it compares with the same rows. The drain's own transactions are not touched.
+Each piece is compared with the stored rows around it. So you can repeat a replay, kill it, or run it beside a drain, and no
+row is stored twice. A drain waits while a piece is committed, because it compares with the same rows. A replay has
+transaction numbers of its own and leaves those of the drain alone.
 """
 
 import logging
@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from bluelake.buffer.chunks import ChunkEncoder
@@ -42,26 +42,33 @@ from bluelake.lake.drain import (
 from bluelake.lake.errors import RecordingError
 from bluelake.lake.locks import exclusive
 from bluelake.lake.query import END_US, between, connect, quote, replacing, scan, sql_template
-from bluelake.lake.status import Gap, close_gaps
+from bluelake.lake.status import Gap
 from bluelake.lake.tables import DELETES, RECORD_TABLES, REJECTS, Table
-from repair.recordings import HOST, Piece, Place, Recording
+from repair.coverage import Coverage
+from repair.gaps import close_gaps
+from repair.recordings import EVER, HOST, Piece, Recording, recording_of, recording_of_raw
+from repair.router import Router
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 APPLICATION = "bluelake-replay"
 _CHUNK_EVENTS = 4096
-# Somebody else's recording may come from a host that was a day behind: its times are later, its revs are the same.
+# A recording may come from a host that was a day behind. Then its times are later, and its revs are the same.
 MARGIN_US = 86_400_000_000
-# Rejects are few, and a recording does not tell when one came: they are compared with all there are.
+# A recording does not tell when a reject came. Rejects are few, so each is compared with all stored ones.
 _ALL_US = 100 * 365 * 86_400_000_000
 
 
 @dataclass
 class Replayed:
-    """What a replay did. `rows_by_table`: new rows. `withdrawn`: rows left out since a later delete covers them, they
-    went with their account, or they come far behind what supersedes them. `closed`: gaps that it closed, wholly or in part.
-    `spans`: first and last time, microseconds since 1970, of each run of its events without a hole of over GAP_SECONDS."""
+    """Counts of one or several replays.
+
+    `rows_by_table`: new rows. `duplicates`: rows that the lake had already. `withdrawn`: rows that a replay leaves out
+    on purpose: a later delete covers them, their account is deleted, or they come far behind the record that supersedes
+    them. `closed`: gaps that it closed, wholly or in part, as they were. `spans`: first and last time, microseconds since
+    1970, of each run of events without a pause of more than GAP_SECONDS.
+    """
 
     frames: int = 0
     rows_by_table: Counter[str] = field(default_factory=Counter)
@@ -73,7 +80,7 @@ class Replayed:
 
     @property
     def rows_out(self) -> int:
-        """New rows of events; rejects are not among them."""
+        """New rows of events, without rejects."""
         return sum(rows for table, rows in self.rows_by_table.items() if table != REJECTS.name)
 
     @property
@@ -86,7 +93,7 @@ class Replayed:
         return any(first <= start_us and last >= end_us for first, last in self.spans)
 
     def add(self, other: "Replayed") -> None:
-        """Add what another replay did."""
+        """Add the counts of another replay."""
         self.frames += other.frames
         self.rows_by_table.update(other.rows_by_table)
         self.duplicates += other.duplicates
@@ -96,38 +103,8 @@ class Replayed:
         self.seconds += other.seconds
 
 
-class Coverage:
-    """Which spans of time a recording really holds: runs of events without a hole of more than `hole_us`."""
-
-    def __init__(self, hole_us: int) -> None:
-        self._hole_us = max(hole_us, 1_000_000)
-        self._buckets: dict[int, tuple[int, int]] = {}
-
-    def add(self, times: list[int]) -> None:
-        """Take in the times of some events, microseconds since 1970."""
-        if not times:
-            return
-        ordered = np.sort(np.array(times, dtype=np.int64))
-        numbers, starts = np.unique(ordered // self._hole_us, return_index=True)
-        ends = [*(starts[1:] - 1).tolist(), len(ordered) - 1]
-        for number, start, end in zip(numbers.tolist(), starts.tolist(), ends, strict=True):
-            first, last = int(ordered[start]), int(ordered[end])
-            known = self._buckets.get(number, (first, last))
-            self._buckets[number] = (min(first, known[0]), max(last, known[1]))
-
-    def spans(self) -> list[tuple[int, int]]:
-        """First and last time of each run."""
-        found: list[tuple[int, int]] = []
-        for _, (first, last) in sorted(self._buckets.items()):
-            if found and first - found[-1][1] <= self._hole_us:
-                found[-1] = (found[-1][0], last)
-            else:
-                found.append((first, last))
-        return found
-
-
 class Replay:
-    """Takes one recording into the lake of `settings`."""
+    """Commits the pieces of one recording to the lake of `settings`."""
 
     def __init__(self, settings: Settings, store: Store, connection: duckdb.DuckDBPyConnection) -> None:
         self._settings = settings
@@ -139,7 +116,7 @@ class Replay:
         self.result = Replayed()
 
     def commit(self, piece: Piece) -> None:
-        """Commit what is new in one piece, a commit a table. Raises CommitError, OSError, duckdb.Error."""
+        """Commit the new rows of one piece, a commit a table. Raises CommitError, OSError, duckdb.Error."""
         rejects = list(piece.rejects)
         encoder = ChunkEncoder()
         for queue in PARSED_QUEUES:
@@ -160,7 +137,7 @@ class Replay:
         self.result.frames += piece.count
 
     def _commit_queue(self, queue: str, lines: Lines) -> list[Reject]:
-        """Commit the new rows of one queue. Returns the frames that are no rows."""
+        """Commit the new rows of one queue. Returns the frames that cannot be rows."""
         parsed = parse(self._connection, queue, lines, rows_from=0, rejects_from=0)
         rejects = list(parsed.rejects)
         try:
@@ -213,20 +190,54 @@ class Replay:
             self.result.rows_by_table[table.name] += rows.num_rows
 
 
-def replay(
+def replay_file(
+    settings: Settings,
+    path: Path,
+    *,
+    start_us: int | None = None,
+    end_us: int | None = None,
+    closes: bool = True,
+    progress: Progress | None = None,
+) -> Replayed:
+    """Replay the recording in the file `path`: frames of either wire, NDJSON, plain or zstd.
+
+    Only events from `start_us` (inclusive) to `end_us` (exclusive) are taken, microseconds since 1970; None is no bound.
+    With `closes` the replay closes the gaps in the spans that the file holds. Name both bounds only for a file that is
+    complete between them: then they are the span that closes gaps, whatever pauses the file has.
+    `progress` is called with the bytes done and the bytes in all. Raises RecordingError, LakeError, OSError.
+    """
+    span = _span(start_us, end_us)
+    vouched = span if start_us is not None and end_us is not None else None
+    return replay_recording(
+        settings, recording_of(path, span), Router(settings), closes=closes, span_had=vouched, progress=progress
+    )
+
+
+def replay_raw(
+    settings: Settings, *, start_us: int | None = None, end_us: int | None = None, progress: Progress | None = None
+) -> Replayed:
+    """Replay the drained chunks under `raw/` of a span, for example after a parser was mended. It closes no gap.
+
+    The bounds, `progress` and the errors are those of `replay_file`.
+    """
+    recording = recording_of_raw(settings.raw_dir, _span(start_us, end_us))
+    return replay_recording(settings, recording, Router(settings), closes=False, progress=progress)
+
+
+def replay_recording(
     settings: Settings,
     recording: Recording,
-    place: Place,
+    router: Router,
     *,
     closes: bool,
     span_had: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Replayed:
-    """Take `recording` into the lake. `progress` is called with the bytes done and all of them.
+    """Commit the rows of `recording` that the lake lacks. `progress` is called with the bytes done and the bytes in all.
 
-    With `closes`, the open gaps that lie within what the recording really holds are closed, or within `span_had`, which
-    somebody vouches for. Raises RecordingError, LakeError, OSError; what was committed until then stays, and a second
-    replay does the rest.
+    With `closes` it closes the open gaps in the spans that the recording holds, or in `span_had`, a span that the caller
+    vouches for. Raises RecordingError, LakeError, OSError. The pieces committed before an error stay, and a second replay
+    commits the rest.
     """
     began, now = time.monotonic(), clock.now()
     store = Store(settings.lake_dir)
@@ -236,7 +247,7 @@ def replay(
     with connect(settings) as connection:
         prepare(connection)
         run = Replay(settings, store, connection)
-        for piece, done_bytes in _pieces(recording, place, settings.max_frame_bytes, to_us(now)):
+        for piece, done_bytes in _pieces(recording, router, settings.max_frame_bytes, to_us(now)):
             with exclusive(settings, "drain"):
                 run.commit(piece)
             for times in piece.times.values():
@@ -258,15 +269,19 @@ def replay(
     return result
 
 
-def _pieces(recording: Recording, place: Place, max_frame_bytes: int, now_us: int) -> Iterator[tuple[Piece, int]]:
-    """The pieces of `recording`, each with how many of its bytes are done: it is read twice.
+def _span(start_us: int | None, end_us: int | None) -> tuple[int, int]:
+    return (EVER[0] if start_us is None else start_us, EVER[1] if end_us is None else end_us)
 
-    First come its deletes and account events: which records of a deleted account may be stored is known only when all
-    that says whether it came back is in the lake.
+
+def _pieces(recording: Recording, router: Router, max_frame_bytes: int, now_us: int) -> Iterator[tuple[Piece, int]]:
+    """The pieces of `recording`, each with the bytes done. The recording is read twice.
+
+    The first pass takes deletes and account events. Only when all of them are in the lake is it known whether a deleted
+    account came back, and so which of its records may be stored.
     """
-    # The damage is met again behind the records that lie before it.
+    # The second pass meets the damage again, behind the records that lie before it.
     with suppress(RecordingError):
-        for piece in recording.pieces(place, max_frame_bytes, now_us, withdrawing=True):
+        for piece in recording.pieces(router, max_frame_bytes, now_us, deletions=True):
             yield piece, piece.done_bytes // 2
-    for piece in recording.pieces(place, max_frame_bytes, now_us, withdrawing=False):
+    for piece in recording.pieces(router, max_frame_bytes, now_us, deletions=False):
         yield piece, (recording.size_bytes + piece.done_bytes) // 2

@@ -1,4 +1,4 @@
-"""Where a recorded frame belongs, as the ingester sees it: the lake asks no room but this one."""
+"""The queue of a recorded frame. Everything else in `repair` asks this router and knows no wire."""
 
 import msgspec
 
@@ -8,11 +8,13 @@ from bluelake.core.settings import Settings
 from ingest.frames import EARLIEST_US, Notice, Rejected, Routed, WireName
 from ingest.wire_v1 import ABSENT, UNDECODABLE, WireV1
 from ingest.wire_v2 import WireV2
-from repair.recordings import Place, Placed
+
+# The queue of an event, its frame in the v1 shape, and its time in microseconds since 1970.
+RoutedFrame = tuple[str, bytes, int]
 
 
 class _Head(msgspec.Struct):
-    """What tells a reset and an envelope of the v2 wire from other frames that are no events of the v1 wire."""
+    """The fields that tell a reset and a v2 envelope from other frames that are no v1 event."""
 
     kind: str = ""
     time_us: int = 0
@@ -20,37 +22,38 @@ class _Head(msgspec.Struct):
     payload: msgspec.Raw = ABSENT
 
 
-def placer(settings: Settings, wire: WireName | None = None) -> Place:
-    """A function that tells the queue of a frame, it in the v1 shape and its time, or why it is no event.
+class Router:
+    """Routes recorded frames as the ingester routes live ones.
 
-    `wire`: v2 where all frames are known to be of it; else each tells by itself. Beside what a host sends on either wire there
-    are the ingester's own resets of a repository (kind `sync`), which only a recording of somebody's can hold.
+    `wire`: "v2" where every frame came on that wire. Otherwise each frame shows its wire by its shape.
+    A recording can also hold the ingester's own resets of a repository (kind `sync`), which no host sends.
     """
-    latest_us = now_us() + settings.future_us
-    v1, v2 = WireV1(latest_us), WireV2(latest_us)
-    decoder = msgspec.json.Decoder(_Head)
 
-    def place_v2(frame: bytes) -> Placed:
-        return _placed(v2.route(frame))
+    def __init__(self, settings: Settings, wire: WireName | None = None) -> None:
+        self._latest_us = now_us() + settings.future_us
+        self._v1, self._v2 = WireV1(self._latest_us), WireV2(self._latest_us)
+        self._is_v2 = wire == "v2"
+        self._decoder = msgspec.json.Decoder(_Head)
 
-    def place(frame: bytes) -> Placed:
-        routed = v1.route(frame)
+    def route(self, frame: bytes) -> RoutedFrame | RejectReason:
+        """The event in `frame`, or the reason why there is none."""
+        if self._is_v2:
+            return _event_of(self._v2.route(frame))
+        routed = self._v1.route(frame)
         if not isinstance(routed, Rejected):
             return routed[:3]
         try:
-            head = decoder.decode(frame)
+            head = self._decoder.decode(frame)
         except UNDECODABLE:
             return routed.reason
-        if head.kind == "sync" and EARLIEST_US <= head.time_us <= latest_us:
+        if head.kind == "sync" and EARLIEST_US <= head.time_us <= self._latest_us:
             return "deletes", frame, head.time_us
         if head.type != "message" or not head.payload:
             return routed.reason
-        return place_v2(frame)
-
-    return place_v2 if wire == "v2" else place
+        return _event_of(self._v2.route(frame))
 
 
-def _placed(routed: Routed | Rejected | Notice) -> Placed:
+def _event_of(routed: Routed | Rejected | Notice) -> RoutedFrame | RejectReason:
     if isinstance(routed, Notice):
         return RejectReason.UNKNOWN_KIND
     return routed.reason if isinstance(routed, Rejected) else routed[:3]

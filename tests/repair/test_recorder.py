@@ -13,8 +13,9 @@ import zstandard
 from websockets.sync.server import ServerConnection, serve
 
 from harness.simulator.options import SimulatorOptions
-from repair import recorder
-from repair.recorder import UNREADABLE_FRAMES, NotServedError, Recorded, record
+from repair import span_progress
+from repair.recorder import NotServedError, Recorded, record
+from repair.span_progress import UNREADABLE_FRAMES
 from tests.support.frames import NOON_US, commit_frame
 from tests.support.jetstream_host import V1_PATH, V2_PATH, JetstreamHost, jetstream_host
 from tests.support.simulator import control, ledger_lines, running
@@ -250,7 +251,7 @@ def test_frames_that_tell_no_time_end_a_recording(tmp_path: Path, wire: str) -> 
 def test_times_that_do_not_go_on_end_a_recording(
     frames: list[bytes], taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "STUCK_FRAMES", 50)
+    monkeypatch.setattr(span_progress, "STUCK_FRAMES", 50)
     found = of_host(tmp_path / "recording.zst", "v1")(frames)
     assert found.frames == taken
     assert found.notes == ("tells no later time in 50 frames in a row",)
@@ -259,7 +260,7 @@ def test_times_that_do_not_go_on_end_a_recording(
 def test_a_host_that_comes_no_further_is_left_however_slowly_it_sends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "STUCK_SECONDS", 0.0)
+    monkeypatch.setattr(span_progress, "STUCK_SECONDS", 0.0)
     found = of_host(tmp_path / "recording.zst", "v1")(steady(9, 9) * 20)
     assert found.frames < 20
     assert found.notes == ("tells no later time for 0 s",)

@@ -23,8 +23,8 @@ from bluelake.lake.tables import TABLES
 from ingest.pending import Pending, reject_notice
 from ingest.wire_v2 import WireV2
 from repair.recordings import EVER, recording_of, recording_of_raw
-from repair.replay import Coverage, Replayed, replay
-from repair.router import placer
+from repair.replay import Replayed, replay_recording
+from repair.router import Router
 from tests.support.buffers import feed
 from tests.support.faults import Killed, kill_at
 from tests.support.frames import NOON_US, account, commit_frame, record, steady, sync, tid
@@ -40,11 +40,11 @@ POST = "app.bsky.feed.post"
 
 
 def run(settings: Settings, path: Path, span: tuple[int, int] = EVER, **keywords: Any) -> Replayed:
-    return replay(settings, recording_of(path, span), placer(settings), **{"closes": True, **keywords})
+    return replay_recording(settings, recording_of(path, span), Router(settings), **{"closes": True, **keywords})
 
 
 def run_raw(settings: Settings, span: tuple[int, int] = EVER) -> Replayed:
-    return replay(settings, recording_of_raw(settings.raw_dir, span), placer(settings), closes=False)
+    return replay_recording(settings, recording_of_raw(settings.raw_dir, span), Router(settings), closes=False)
 
 
 def counts(settings: Settings) -> dict[str, int]:
@@ -262,7 +262,7 @@ def test_drained_chunks_that_a_drain_removes_meanwhile_are_passed_over(
     Store(settings.lake_dir).table("likes").delete()
     recording = recording_of_raw(settings.raw_dir, EVER)
     recording.files[0].unlink()
-    result = replay(settings, recording, placer(settings), closes=False)
+    result = replay_recording(settings, recording, Router(settings), closes=False)
     assert result.rows_out == 1
     assert f"{recording.files[0]}: not replayed" in caplog.text
     assert values(settings, "SELECT rkey FROM likes") == ["3kb"]
@@ -421,14 +421,6 @@ def test_whoever_vouches_for_a_span_closes_it(tmp_path: Path, buffer: Buffer, se
     span = (NOON_US - SECOND, NOON_US + 601 * SECOND)
     run(settings, record(tmp_path / "frames", steady(100, 100)), span, span_had=span)
     assert found(settings) == [(0, 600, False)]
-
-
-def test_runs_of_events() -> None:
-    coverage = Coverage(60 * SECOND)
-    coverage.add([at * SECOND for at in (1000, 0, 55, 110)])
-    coverage.add([at * SECOND for at in (160, 1050, 2000)])
-    coverage.add([])
-    assert coverage.spans() == [(0, 160 * SECOND), (1000 * SECOND, 1050 * SECOND), (2000 * SECOND, 2000 * SECOND)]
 
 
 def test_a_damaged_recording_is_replayed_up_to_the_damage(tmp_path: Path, settings: Settings) -> None:

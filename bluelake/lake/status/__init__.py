@@ -1,6 +1,6 @@
 """How each part is, and how old the data."""
 
-from bluelake.lake.status.gaps import Gap, close_gaps, missing_seconds, read_gaps
+from bluelake.lake.status.gaps import Gap, missing_seconds, read_gaps
 from bluelake.lake.status.parts import (
     WARNING,
     Part,
@@ -24,7 +24,6 @@ __all__ = [
     "Part",
     "RecentBatch",
     "buffer_depth",
-    "close_gaps",
     "count_reasons",
     "gaps_part",
     "last_well_seconds",

@@ -125,7 +125,7 @@ MUTANTS = (
     Mutant(
         "one-odd-time-ends-a-backfill",
         "a single frame with a time to come ends a backfill before its span is served",
-        "repair/recorder.py",
+        "repair/span_progress.py",
         "if self._past == CONFIRMING_EVENTS:",
         "if self._past == 1:",
         ("tests/repair/test_recorder.py::test_one_odd_time_neither_ends_a_recording_nor_makes_it_complete",),
@@ -141,7 +141,7 @@ MUTANTS = (
     Mutant(
         "backfill-without-end",
         "a host whose frames tell no time is recorded for as long as it sends them",
-        "repair/recorder.py",
+        "repair/span_progress.py",
         "if self._unreadable == UNREADABLE_FRAMES:",
         "if self._unreadable < 0:",
         ("tests/repair/test_recorder.py::test_frames_that_tell_no_time_end_a_recording",),
