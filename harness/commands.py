@@ -1,74 +1,51 @@
-"""The simulator as a command of Bluelake: one timeline a BLUELAKE_HOME, continued at every start."""
+"""The simulator as a command of Bluelake: one timeline a BLUELAKE_HOME, continued at every start.
 
-from pathlib import Path
+`bluelake simulate` takes the options of `python -m harness.simulator`. Only the defaults differ, and they are here.
+"""
+
+from collections.abc import Iterable
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Argument, Parameter, Token
 
-from bluelake.core.errors import BluelakeError
-from bluelake.core.settings import load_settings
+from bluelake.core.settings import Settings, load_settings
 from bluelake.stack.demo import HISTORY_DAYS, epoch_us
-from harness.simulator.errors import SimulatorError
-from harness.simulator.options import SimulatorOptions, parse_duration, parse_offsets
+from harness.simulator.options import SimulatorOptions
 from harness.simulator.run import run
 
+_DEFAULTS = SimulatorOptions()
 
-def simulate(
-    *,
-    port: Annotated[int | None, Parameter(help="Port to listen on; default SIMULATOR_PORT, 0: any.")] = None,
-    rate: Annotated[
-        float | None, Parameter(help="Mean live events a second, 0 for none. Default: 50, with --file 0.")
-    ] = None,
-    history: Annotated[
-        str | None, Parameter(help="How far history reaches back: 2d, 36h, 90s, 0. Default: 2d, with --file 0.")
-    ] = None,
-    history_rate: Annotated[float, Parameter(help="Mean events a second in the history.")] = 5.0,
-    seed: Annotated[int, Parameter(help="What everything is drawn from.")] = 1,
-    file: Annotated[Path | None, Parameter(help="Serve this file's lines as the history, byte for byte.")] = None,
-    ledger: Annotated[
-        Path | None, Parameter(help="Record the truth here; default BLUELAKE_HOME/simulator/ledger.jsonl.")
-    ] = None,
-    hosts: Annotated[int, Parameter(help="How many Jetstream hosts serve the timeline, on consecutive ports.")] = 1,
-    clock_offsets: Annotated[
-        str, Parameter(help="Seconds by which each host's clock is off: 0,2.5,-3.", allow_leading_hyphen=True)
-    ] = "",
-    retention: Annotated[str | None, Parameter(help="How far back the hosts replay: 36h, 90s. Default: all.")] = None,
-    sync_share: Annotated[
-        float, Parameter(help="Share of the events that reset a repository, as 0.0002; only v2 serves them.")
-    ] = 0.0,
-    hard_cases: Annotated[
-        float, Parameter(help="Share of the events that begin a hard case, such as an edit that is taken back.")
-    ] = 0.0,
-    faults: Annotated[bool, Parameter(negative="", help="Let /control/NAME make a host misbehave.")] = False,
-) -> None:
-    """Serve Jetstream's wires with synthetic traffic, in the foreground. A second start continues its timeline."""
-    settings = load_settings()
-    epoch = epoch_us(settings)
-    try:
-        run(
-            SimulatorOptions(
-                port=settings.simulator_port if port is None else port,
-                rate=rate,
-                history=parse_duration(history or ("0" if file is not None else f"{HISTORY_DAYS}d")),
-                history_rate=history_rate,
-                seed=seed,
-                epoch_us=epoch,
-                file=file,
-                ledger=ledger or settings.home / "simulator" / "ledger.jsonl",
-                hosts=hosts,
-                clock_offsets=parse_offsets(clock_offsets),
-                retention=parse_duration(retention) if retention is not None else None,
-                sync_share=sync_share,
-                hard_cases=hard_cases,
-                faults=faults,
-            )
-        )
-    except SimulatorError as error:
-        translated = BluelakeError(str(error))
-        translated.exit_code = error.exit_code
-        raise translated from error
+
+def simulate(*, options: Annotated[SimulatorOptions, Parameter(name="*")] = _DEFAULTS) -> None:
+    """Serve Jetstream's wires with synthetic traffic, in the foreground. A second start continues its timeline.
+
+    By default it listens on SIMULATOR_PORT, its history is 2d (with --file none), its epoch is the first start on this
+    BLUELAKE_HOME, and it records the truth in BLUELAKE_HOME/simulator/ledger.jsonl.
+    """
+    run(options)
+
+
+def home_defaults(settings: Settings, *, serves_file: bool) -> dict[str, str]:
+    """The values of the options that this home gives where the command line does not, as a person writes them.
+
+    `serves_file`: the history comes from a file, so there is none to generate. Raises ConfigurationError.
+    """
+    return {
+        "--port": str(settings.simulator_port),
+        "--history": "0" if serves_file else f"{HISTORY_DAYS}d",
+        "--epoch": str(epoch_us(settings)),
+        "--ledger": str(settings.home / "simulator" / "ledger.jsonl"),
+    }
+
+
+def _add_home_defaults(app: App, commands: tuple[str, ...], arguments: Iterable[Argument]) -> None:
+    """Fill in what the command line left out, before cyclopts makes the options."""
+    left_out = {argument.name: argument for argument in arguments if not argument.has_tokens}
+    for name, value in home_defaults(load_settings(), serves_file="--file" not in left_out).items():
+        if name in left_out:
+            left_out[name].append(Token(keyword=name, value=value, source="BLUELAKE_HOME"))
 
 
 def register(app: App) -> None:
     """Add this command to `app`."""
-    app.command(simulate)
+    app.command(simulate, config=_add_home_defaults)

@@ -46,4 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except Exception as error:
+        # An application's own error that names an exit code is one line, too. Anything else is a defect and is shown whole.
+        exit_code = getattr(error, "exit_code", None)
+        if not isinstance(exit_code, int):
+            raise
+        print(f"bluelake: {error}", file=sys.stderr)
+        return exit_code
     return 0

@@ -1,9 +1,17 @@
-"""What a simulator run is told: one frozen dataclass, and the texts that people write it as."""
+"""The options of a simulator run: one frozen dataclass, and the texts in which people write their values.
+
+Each option is named once, in `SimulatorOptions`: its field is the value in Python, and its annotation makes it an option of
+the command line. To add one, add a field.
+"""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, Token
 
 from harness.simulator.errors import OptionError
 
@@ -21,50 +29,128 @@ MOST_OFFSET_SECONDS = 86_400.0
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
+def parse_duration(text: str) -> timedelta:
+    """`2d`, `36h`, `1h30m`, `90s`, `0` as a timedelta. Raises OptionError."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if text.strip() == "0":
+        return timedelta(0)
+    if match is None or not any(match.groups()):
+        raise OptionError(f"{text!r}: not a duration; use days, hours, minutes, seconds, as in 2d, 36h, 1h30m, 90s")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        raise OptionError(f"{text!r}: too long a duration; use days, as in 2d") from None
+
+
+def parse_offsets(text: str) -> tuple[float, ...]:
+    """`0,2.5,-3` as seconds. Raises OptionError."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text.strip() else ()
+    except ValueError:
+        raise OptionError(
+            f"{text!r}: not clock offsets; use seconds with commas between them, as in 0,2.5,-3"
+        ) from None
+
+
+def parse_moment(text: str) -> int:
+    """Microseconds since 1970 of `2026-07-04T12:00:00Z`, `2026-07-04` or a number of them; UTC. Raises OptionError."""
+    if text.strip().isdecimal():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise OptionError(f"{text!r}: not a moment; use 2026-07-04T12:00:00Z or microseconds since 1970") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _written(parse: Callable[[str], object], example: str, help_: str, *, name: str | None = None) -> Parameter:
+    """An option whose text `parse` reads. Help shows `example` for its value, and no default: that one is no text."""
+    return Parameter(
+        name=name,
+        converter=lambda _, tokens: parse(_only(tokens)),
+        n_tokens=1,
+        accepts_keys=False,
+        allow_leading_hyphen=True,
+        negative="",
+        metavar=example,
+        show_default=False,
+        help=help_,
+    )
+
+
+def _only(tokens: Sequence[Token]) -> str:
+    (token,) = tokens
+    return token.value
+
+
+Seed = Annotated[int, Parameter(help="What everything is drawn from.")]
+Accounts = Annotated[int, Parameter(help="Size of the synthetic population.")]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
-    """Options of a run. Raises OptionError where a value cannot be used.
+    """Options of a run. The help of each is its meaning. Raises OptionError where a value cannot be used.
 
-    host, port: where to listen; port 0 lets the system choose.
-    rate: mean live events a second, 0 for none. None: DEFAULT_RATE, or 0 with `file`.
-    history: how far the generated history reaches back from the epoch.
-    history_rate: mean events a second in the history.
-    live: how long events go on after the epoch. None: for ever.
-    seed, accounts: what the synthetic population and all that it does are drawn from.
-    epoch_us: where history ends and live begins, microseconds since 1970. None: when the run starts.
-        The same seed, epoch, history and rates give the same timeline.
-    file: a file of frames, a line each, that is the history instead of a generated one.
-    ledger: where to record the truth. None: nowhere.
-    pregenerate: listen only once the history is complete, instead of serving it while it is made.
-    keep_mb: how much of the timeline, compressed, stays replayable; the oldest goes first.
-    hosts: how many Jetstream hosts serve the timeline, on consecutive ports.
-    clock_offsets: seconds by which each host's clock is off, 0 for the hosts that are not named.
-    retention: how far back the hosts replay. None: as far as the timeline reaches.
-    sync_share: share of the events that reset a repository; only v2 serves them.
-    hard_cases: share of the events that begin a hard case: a key used again, an edit taken back, an account that goes and
-        comes back, a delete of something old.
-    faults: whether `/control/<fault>` makes a host misbehave.
+    The same seed, epoch, history and rates give the same timeline.
+    `epoch_us` is in microseconds since 1970; None is the moment when the run starts. `rate` is None for DEFAULT_RATE, or for
+    0 with `file`. `live` is None for ever, `retention` for all of the timeline, `ledger` for none.
     """
 
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
-    rate: float | None = None
-    history: timedelta = timedelta(0)
-    history_rate: float = DEFAULT_HISTORY_RATE
-    live: timedelta | None = None
-    seed: int = DEFAULT_SEED
-    accounts: int = DEFAULT_ACCOUNTS
-    epoch_us: int | None = None
-    file: Path | None = None
-    ledger: Path | None = None
-    pregenerate: bool = False
-    keep_mb: int = DEFAULT_KEEP_MB
-    hosts: int = 1
-    clock_offsets: tuple[float, ...] = ()
-    retention: timedelta | None = None
-    sync_share: float = 0.0
-    hard_cases: float = 0.0
-    faults: bool = False
+    host: Annotated[str, Parameter(help="Address to listen on.")] = DEFAULT_HOST
+    port: Annotated[
+        int,
+        Parameter(help="Port of the first host, the others follow; 0 lets the system choose.", show_default=False),
+    ] = DEFAULT_PORT
+    rate: Annotated[
+        float | None,
+        Parameter(help=f"Mean live events a second, 0 for none. Default: {DEFAULT_RATE:g}, with --file 0."),
+    ] = None
+    history: Annotated[
+        timedelta,
+        _written(parse_duration, "2d", "How far the generated history reaches back from the epoch: 2d, 36h, 90s."),
+    ] = timedelta(0)
+    history_rate: Annotated[float, Parameter(help="Mean events a second in the history.")] = DEFAULT_HISTORY_RATE
+    live: Annotated[
+        timedelta | None,
+        _written(parse_duration, "90s", "How long events go on after the epoch: 90s. Default: for ever."),
+    ] = None
+    seed: Seed = DEFAULT_SEED
+    accounts: Accounts = DEFAULT_ACCOUNTS
+    epoch_us: Annotated[
+        int | None,
+        _written(
+            parse_moment,
+            "TIME",
+            "When history ends and live begins, UTC. Give the same again to continue a timeline.",
+            name="--epoch",
+        ),
+    ] = None
+    file: Annotated[Path | None, Parameter(help="Serve this file's lines as the history, byte for byte.")] = None
+    ledger: Annotated[Path | None, Parameter(help="Record the truth here, a JSON line an event.")] = None
+    pregenerate: Annotated[
+        bool, Parameter(negative="", help="Listen only once the history is complete, instead of while it is made.")
+    ] = False
+    keep_mb: Annotated[
+        int, Parameter(help="Compressed megabytes of timeline that stay replayable, in the temporary folder.")
+    ] = DEFAULT_KEEP_MB
+    hosts: Annotated[int, Parameter(help="How many Jetstream hosts serve the timeline, on consecutive ports.")] = 1
+    clock_offsets: Annotated[
+        tuple[float, ...],
+        _written(parse_offsets, "0,2.5,-3", "Seconds by which each host's clock is off: 0,2.5,-3. Default: 0."),
+    ] = ()
+    retention: Annotated[
+        timedelta | None, _written(parse_duration, "36h", "How far back the hosts replay: 36h, 90s. Default: all.")
+    ] = None
+    sync_share: Annotated[
+        float, Parameter(help="Share of the events that reset a repository, as 0.0002; only v2 serves them.")
+    ] = 0.0
+    hard_cases: Annotated[
+        float, Parameter(help="Share of the events that begin a hard case, such as an edit that is taken back.")
+    ] = 0.0
+    faults: Annotated[bool, Parameter(negative="", help="Let /control/NAME make a host misbehave.")] = False
 
     def __post_init__(self) -> None:
         """Check what the types do not say."""
@@ -110,40 +196,3 @@ class SimulatorOptions:
         if self.rate is not None:
             return self.rate
         return 0.0 if self.file is not None else DEFAULT_RATE
-
-
-def parse_duration(text: str) -> timedelta:
-    """`2d`, `36h`, `1h30m`, `90s`, `0` as a timedelta. Raises OptionError."""
-    match = _DURATION.fullmatch(text.strip().lower())
-    if text.strip() == "0":
-        return timedelta(0)
-    if match is None or not any(match.groups()):
-        raise OptionError(f"{text!r}: not a duration; use days, hours, minutes, seconds, as in 2d, 36h, 1h30m, 90s")
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    try:
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    except OverflowError:
-        raise OptionError(f"{text!r}: too long a duration; use days, as in 2d") from None
-
-
-def parse_offsets(text: str) -> tuple[float, ...]:
-    """`0,2.5,-3` as seconds. Raises OptionError."""
-    try:
-        return tuple(float(part) for part in text.split(",")) if text.strip() else ()
-    except ValueError:
-        raise OptionError(
-            f"{text!r}: not clock offsets; use seconds with commas between them, as in 0,2.5,-3"
-        ) from None
-
-
-def parse_moment(text: str) -> int:
-    """Microseconds since 1970 of `2026-07-04T12:00:00Z`, `2026-07-04` or a number of them; UTC. Raises OptionError."""
-    if text.strip().isdecimal():
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise OptionError(f"{text!r}: not a moment; use 2026-07-04T12:00:00Z or microseconds since 1970") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
