@@ -11,7 +11,6 @@ from cyclopts import App, Argument, Parameter, Token
 from bluelake.core.settings import Settings, load_settings
 from bluelake.stack.demo import HISTORY_DAYS, epoch_us
 from harness.simulator.options import SimulatorOptions
-from harness.simulator.run import run
 
 _DEFAULTS = SimulatorOptions()
 
@@ -22,6 +21,8 @@ def simulate(*, options: Annotated[SimulatorOptions, Parameter(name="*")] = _DEF
     By default it listens on SIMULATOR_PORT, its history is 2d (with --file none), its epoch is the first start on this
     BLUELAKE_HOME, and it records the truth in BLUELAKE_HOME/simulator/ledger.jsonl.
     """
+    from harness.simulator.run import run
+
     run(options)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from bluelake.cli.main import main
-from harness import commands
 from harness.simulator.options import SimulatorOptions
 from tests.conftest import NOON_US
 
@@ -17,7 +16,7 @@ def runs(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[SimulatorOptions]:
     monkeypatch.setenv("BLUELAKE_HOME", str(home))
     monkeypatch.setenv("SIMULATOR_PORT", "7001")
     started: list[SimulatorOptions] = []
-    monkeypatch.setattr(commands, "run", started.append)
+    monkeypatch.setattr("harness.simulator.run.run", started.append)
     (home / "simulator").mkdir()
     (home / "simulator" / "epoch").write_text(f"{NOON_US}\n")
     return started
