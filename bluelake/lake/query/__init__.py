@@ -1,6 +1,7 @@
 """What a table holds: relations of every row or the current ones, DuckDB connections, SQL and loaders."""
 
 from bluelake.lake.query.duck import connect, ensure_spill, spill_folder
+from bluelake.lake.query.loaders import load
 from bluelake.lake.query.relations import (
     BEGINNING_US,
     END_US,
@@ -12,16 +13,18 @@ from bluelake.lake.query.relations import (
     scan,
     sql_template,
 )
-from bluelake.lake.query.sql import run_sql
+from bluelake.lake.query.sql import Result, run_sql
 
 __all__ = [
     "BEGINNING_US",
     "END_US",
+    "Result",
     "all_rows",
     "between",
     "connect",
     "current_rows",
     "ensure_spill",
+    "load",
     "quote",
     "replacing",
     "run_sql",

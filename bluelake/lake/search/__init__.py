@@ -10,7 +10,7 @@ from bluelake.lake.search.params import (
     search_request,
 )
 from bluelake.lake.search.scan import Post
-from bluelake.lake.search.searcher import PAGE_SIZE, Searcher
+from bluelake.lake.search.searcher import PAGE_SIZE, Searcher, SearchPage
 from bluelake.lake.search.terms import MAX_TEXT, ParameterError, SearchQuery
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "SEARCH_PARAMETERS",
     "ParameterError",
     "Post",
+    "SearchPage",
     "SearchQuery",
     "Searcher",
     "export_posts",
