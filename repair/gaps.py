@@ -44,7 +44,7 @@ def close_gaps(
         if gap.repaired_at is not None or (gap.cause == GapCause.FRAME_TOO_LARGE.value and not vouched):
             continue
         whole = (to_us(gap.from_at), to_us(gap.to_at))
-        left = _left(whole, spans, margin_us)
+        left = _parts_left(whole, spans, margin_us)
         if left == [whole]:
             continue
         closed.append(gap)
@@ -56,7 +56,7 @@ def close_gaps(
     return closed
 
 
-def _left(whole: Span, spans: Sequence[Span], margin_us: int) -> list[Span]:
+def _parts_left(whole: Span, spans: Sequence[Span], margin_us: int) -> list[Span]:
     """The parts of `whole` that lie in none of `spans`, each wider by `margin_us` where it meets a span."""
     left = [whole]
     for first, last in spans:

@@ -209,7 +209,7 @@ def replay_file(
     span = _span(start_us, end_us)
     vouched = span if start_us is not None and end_us is not None else None
     return replay_recording(
-        settings, recording_of(path, span), Router(settings), closes=closes, span_had=vouched, progress=progress
+        settings, recording_of(path, span), Router(settings), closes=closes, vouched_span=vouched, progress=progress
     )
 
 
@@ -230,12 +230,12 @@ def replay_recording(
     router: Router,
     *,
     closes: bool,
-    span_had: tuple[int, int] | None = None,
+    vouched_span: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Replayed:
     """Commit the rows of `recording` that the lake lacks. `progress` is called with the bytes done and the bytes in all.
 
-    With `closes` it closes the open gaps in the spans that the recording holds, or in `span_had`, a span that the caller
+    With `closes` it closes the open gaps in the spans that the recording holds, or in `vouched_span`, a span that the caller
     vouches for. Raises RecordingError, LakeError, OSError. The pieces committed before an error stay, and a second replay
     commits the rest.
     """
@@ -258,8 +258,8 @@ def replay_recording(
     result.spans = coverage.spans()
     if closes:
         with exclusive(settings, "drain"):
-            spans = [span_had] if span_had else result.spans
-            result.closed = close_gaps(settings, store, spans, now, vouched=span_had is not None)
+            spans = [vouched_span] if vouched_span else result.spans
+            result.closed = close_gaps(settings, store, spans, now, vouched=vouched_span is not None)
     result.seconds = time.monotonic() - began
     log.info(
         "replayed %d frames: %d new rows, %d duplicates, %d withdrawn, %d rejects, %d gaps closed, %.1f s",

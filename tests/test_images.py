@@ -173,6 +173,8 @@ IMPORTS = {
         "bluelake.lake.compaction.maintenance",
         "bluelake.lake.compaction.sealer",
         "bluelake.lake.views.published",
+        "repair.backfill",
+        "repair.commands",
         "transforms.refresh",
         "drain_buffer",
         "maintain_lake",

@@ -17,7 +17,7 @@ from bluelake.core.watermark import Watermark, read_watermark
 from bluelake.lake.delta import Store
 from bluelake.lake.drain import MAX_NOTICE_BYTES, drain
 from bluelake.lake.errors import RecordingError
-from bluelake.lake.query.loaders import load
+from bluelake.lake.query import load
 from bluelake.lake.search import Searcher, SearchQuery
 from bluelake.lake.tables import TABLES
 from ingest.pending import Pending, reject_notice
@@ -419,7 +419,7 @@ def test_whoever_vouches_for_a_span_closes_it(tmp_path: Path, buffer: Buffer, se
     notice(buffer, 0, 600)
     drain(settings)
     span = (NOON_US - SECOND, NOON_US + 601 * SECOND)
-    run(settings, record(tmp_path / "frames", steady(100, 100)), span, span_had=span)
+    run(settings, record(tmp_path / "frames", steady(100, 100)), span, vouched_span=span)
     assert found(settings) == [(0, 600, False)]
 
 

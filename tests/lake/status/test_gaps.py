@@ -7,7 +7,7 @@ from bluelake.core.settings import Settings
 from bluelake.lake.delta import Store
 from bluelake.lake.drain import drain
 from bluelake.lake.status import missing_seconds, read_gaps, status
-from repair.gaps import close_gaps
+from repair import close_gaps
 from tests.support.frames import NOON_US
 from tests.support.gaps import notice
 
