@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bluelake.cli.applications import APPLICATIONS
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
 
 LAKE_PACKAGES = sorted(
     f"bluelake.lake.{folder.name}"

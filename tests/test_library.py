@@ -15,8 +15,10 @@ from bluelake.core.settings import Settings
 from bluelake.lake.drain import drain
 from bluelake.lake.search import ParameterError
 from bluelake.lake.views import ColumnInfo, UnknownViewError, ViewInfo, publish
-from tests.conftest import ROOT, clean_environment, commit_frame
-from tests.lake.feed import feed
+from tests.support.buffers import feed
+from tests.support.frames import commit_frame
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 
 POST = "app.bsky.feed.post"
 

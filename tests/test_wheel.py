@@ -19,8 +19,10 @@ import pytest
 from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
 from bluelake.lake.drain import drain
-from tests.conftest import ROOT, clean_environment, commit_frame
-from tests.lake.feed import feed
+from tests.support.buffers import feed
+from tests.support.frames import commit_frame
+from tests.support.paths import ROOT
+from tests.support.processes import clean_environment
 from tests.test_library import publish_view
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

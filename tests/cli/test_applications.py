@@ -11,8 +11,8 @@ import pytest
 from bluelake.cli import applications
 from bluelake.cli.applications import APPLICATIONS
 from bluelake.core.errors import ConfigurationError
-from tests.cli.test_cli import bluelake
-from tests.conftest import ROOT
+from tests.support.paths import ROOT
+from tests.support.processes import bluelake
 
 COMMANDS = [command for application in APPLICATIONS for command in application.commands]
 

@@ -7,7 +7,7 @@ import pytest
 
 from bluelake.cli.main import main
 from harness.simulator.options import SimulatorOptions
-from tests.conftest import NOON_US
+from tests.support.frames import NOON_US
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The lake for notebooks: `from bluelake.lake.query.loaders import load; load("posts", "2026-07-04", "2026-07-05")`."""
+"""The lake for notebooks: `import bluelake; bluelake.load("posts", "2026-07-04", "2026-07-05")`."""
 
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
