@@ -8,7 +8,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from bluelake.core.errors import BluelakeError
-from bluelake.lake.status import missing_seconds
 from bluelake.lake.views import current, read
 from webapi.formats import csv_value
 from webapi.lake_access import lake_access
@@ -97,7 +96,7 @@ class BatchAdmin(LakePage):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """What the last drains took and wrote."""
         try:
-            context: dict[str, Any] = {"batches": lake_access().batches(NEWEST_BATCHES)}
+            context: dict[str, Any] = {"batches": lake_access().collector.batches(NEWEST_BATCHES)}
         except BluelakeError as error:
             context = {"error": str(error)}
         return self.page(request, "batches.html", "Batches", context)
@@ -114,15 +113,14 @@ class GapAdmin(LakePage):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """What no host served, and what of it was repaired."""
         try:
-            gaps = lake_access().gaps()
+            facts = lake_access().collector.gaps()
         except BluelakeError as error:
             return self.page(request, "gaps.html", "Gaps", {"error": str(error)})
-        open_ = [gap for gap in gaps if gap.repaired_at is None]
         context: dict[str, Any] = {
-            "gaps": gaps[:NEWEST_GAPS],
-            "more": max(len(gaps) - NEWEST_GAPS, 0),
-            "open": len(open_),
-            "seconds": round(missing_seconds(open_)),
+            "gaps": facts.gaps[:NEWEST_GAPS],
+            "more": max(len(facts.gaps) - NEWEST_GAPS, 0),
+            "open": len(facts.open),
+            "seconds": round(facts.missing_seconds),
         }
         return self.page(request, "gaps.html", "Gaps", context)
 

@@ -18,7 +18,7 @@ from webapi.lake_access import lake_access
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The start page, with the result of the search in its query string. 400 or 503 where that could not be had."""
-    context: dict[str, Any] = {"values": {}, "health": health(lake_access()), "views": _views()}
+    context: dict[str, Any] = {"values": {}, "health": health(lake_access().collector), "views": _views()}
     status = 200
     try:
         values = read_query_string(request.META["QUERY_STRING"], SEARCH_PARAMETERS)

@@ -4,30 +4,20 @@ gunicorn's workers share their counts through files in PROMETHEUS_MULTIPROC_DIR 
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
+from prometheus_client.registry import Collector as PrometheusCollector
 
 from bluelake.buffer.errors import BufferError
 from bluelake.core import clock
 from bluelake.core.errors import BluelakeError
 from bluelake.core.metrics import LAKE_TASKS, METRICS, WEB_METRICS, Metrics
-from bluelake.lake.status import (
-    REASONS_SECONDS,
-    buffer_depth,
-    count_reasons,
-    last_well_seconds,
-    missing_seconds,
-    raises_alert,
-    worst,
-)
-from bluelake.lake.views import current
-from webapi.lake_access import LakeAccess, lake_access
+from bluelake.lake.status import Collector
+from webapi.lake_access import lake_access
 
 _metrics = Metrics(WEB_METRICS, CollectorRegistry())
 
@@ -46,15 +36,15 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
     else:
         workers = _metrics.registry
     state = CollectorRegistry()
-    state.register(_State(lake_access()))
+    state.register(_Gauges(lake_access().collector))
     return HttpResponse(generate_latest(workers) + generate_latest(state), content_type=CONTENT_TYPE_LATEST)
 
 
-class _State(Collector):
-    """What the lake and the buffer hold, read when it is asked for; what cannot be read is left out."""
+class _Gauges(PrometheusCollector):
+    """The facts of the buffer and the lake as gauges, read at each request. A fact that cannot be read has no gauges."""
 
-    def __init__(self, access: LakeAccess) -> None:
-        self._access = access
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Nothing: registering must not read anything yet."""
@@ -63,11 +53,12 @@ class _State(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges of bluelake/core/metrics.py that belong to lake and buffer."""
         yield from self._buffer()
-        yield self._tasks()
+        ended = {task: self._collector.last_well_seconds(task) for task in LAKE_TASKS}
+        yield _labelled("bluelake_lake_last_well_seconds", ended)
         readable = _family("bluelake_lake_readable")
-        for part, look in self._lake().items():
+        for part, read in self._lake().items():
             try:
-                found = list(look())
+                found = list(read())
             except (BluelakeError, OSError, ValueError):
                 readable.add_metric([part], 0)
                 continue
@@ -77,26 +68,16 @@ class _State(Collector):
 
     def _buffer(self) -> Iterator[GaugeMetricFamily]:
         try:
-            depth = buffer_depth(self._access.settings)
+            queues = self._collector.buffer().queues
         except BufferError:
             yield _gauge("bluelake_buffer_up", 0)
             return
         yield _gauge("bluelake_buffer_up", 1)
-        events, held = _family("bluelake_buffer_events"), _family("bluelake_buffer_bytes")
-        for queue, content in depth.items():
-            events.add_metric([queue], content.events)
-            held.add_metric([queue], content.size_bytes)
-        yield events
-        yield held
-
-    def _tasks(self) -> GaugeMetricFamily:
-        ended = _family("bluelake_lake_last_well_seconds")
-        for task in LAKE_TASKS:
-            ended.add_metric([task], last_well_seconds(self._access.settings, task))
-        return ended
+        yield _labelled("bluelake_buffer_events", {name: queue.events for name, queue in queues.items()})
+        yield _labelled("bluelake_buffer_bytes", {name: queue.size_bytes for name, queue in queues.items()})
 
     def _lake(self) -> dict[str, Callable[[], Iterator[GaugeMetricFamily]]]:
-        """What reads each of LAKE_PARTS: one that is broken takes no other away."""
+        """The function that reads each of LAKE_PARTS."""
         return {
             "views": self._views,
             "gaps": self._gaps,
@@ -106,47 +87,40 @@ class _State(Collector):
         }
 
     def _views(self) -> Iterator[GaugeMetricFamily]:
-        published = current(self._access.settings)
+        published = self._collector.views()
         if published is not None:
             yield _gauge("bluelake_views_published_seconds", published.published_at.timestamp())
 
     def _gaps(self) -> Iterator[GaugeMetricFamily]:
-        gaps = [gap for gap in self._access.gaps() if gap.repaired_at is None]
-        yield _gauge("bluelake_lake_open_gaps", len(gaps))
-        yield _gauge("bluelake_lake_gap_seconds", missing_seconds(gaps))
+        gaps = self._collector.gaps()
+        yield _gauge("bluelake_lake_open_gaps", len(gaps.open))
+        yield _gauge("bluelake_lake_gap_seconds", gaps.missing_seconds)
 
     def _hours(self) -> Iterator[GaugeMetricFamily]:
-        yield _gauge("bluelake_lake_unsealed_hours", self._access.unsealed_hours())
+        yield _gauge("bluelake_lake_unsealed_hours", self._collector.waiting_hours(clock.now()).count)
 
     def _pending_purge(self) -> Iterator[GaugeMetricFamily]:
-        rows, oldest_us = self._access.pending_purge()
-        yield _gauge("bluelake_lake_pending_purge_rows", rows)
-        if oldest_us is not None:
-            yield _gauge("bluelake_lake_oldest_pending_purge_seconds", oldest_us / 1e6)
+        pending = self._collector.pending_purge()
+        yield _gauge("bluelake_lake_pending_purge_rows", pending.rows)
+        if pending.oldest_us is not None:
+            yield _gauge("bluelake_lake_oldest_pending_purge_seconds", pending.oldest_us / 1e6)
 
     def _batches(self) -> Iterator[GaugeMetricFamily]:
-        for batch in self._access.batches(1):
+        for batch in self._collector.batches(1):
             yield _gauge("bluelake_lake_last_batch_seconds", batch.event_at.timestamp())
             yield _gauge("bluelake_lake_last_batch_events", batch.events_in)
             yield _gauge("bluelake_lake_last_batch_duration_seconds", batch.duration_ms / 1000)
             yield _gauge("bluelake_lake_last_batch_rejects", batch.rejects)
             yield _gauge("bluelake_lake_last_batch_duplicates", batch.duplicates)
-            if batch.newest_event_at is not None:
-                yield _gauge("bluelake_lake_data_age_seconds", batch.age_seconds())
-        now = clock.now()
-        recent = self._access.recent_batches(now - timedelta(seconds=REASONS_SECONDS))
-        found = worst(recent, now)
-        yield _gauge("bluelake_lake_worst_reject_ratio", found.reject_ratio if found else 0)
-        yield _gauge(
-            "bluelake_lake_reject_alert", int(found is not None and raises_alert(self._access.settings, found))
-        )
-        rejects = _family("bluelake_lake_recent_rejects")
-        counts: dict[str, int] = dict.fromkeys(METRICS["bluelake_lake_recent_rejects"].label_values, 0)
-        # Those of a newer version, whose names are unknown here, show once there are any.
-        counts.update(count_reasons(recent))
-        for reason, count in counts.items():
-            rejects.add_metric([reason], count)
-        yield rejects
+            age = batch.age_seconds(clock.now())
+            if age is not None:
+                yield _gauge("bluelake_lake_data_age_seconds", age)
+        rejects = self._collector.rejects(clock.now())
+        yield _gauge("bluelake_lake_worst_reject_ratio", rejects.worst_ratio)
+        yield _gauge("bluelake_lake_reject_alert", int(rejects.alert))
+        name = "bluelake_lake_recent_rejects"
+        # A newer version may write reasons that are unknown here. They show once there are any.
+        yield _labelled(name, {**dict.fromkeys(METRICS[name].label_values, 0), **rejects.by_reason})
 
 
 def _family(name: str) -> GaugeMetricFamily:
@@ -157,4 +131,12 @@ def _family(name: str) -> GaugeMetricFamily:
 def _gauge(name: str, value: float) -> GaugeMetricFamily:
     family = _family(name)
     family.add_metric([], value)
+    return family
+
+
+def _labelled(name: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    """The gauge `name`, with one value for each value of its only label."""
+    family = _family(name)
+    for label, value in values.items():
+        family.add_metric([label], value)
     return family

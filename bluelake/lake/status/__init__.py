@@ -1,41 +1,36 @@
-"""How each part is, and how old the data."""
+"""How each part is, and how old the data is: the facts, the parts made from them, and the gaps."""
 
-from bluelake.lake.status.gaps import Gap, missing_seconds, read_gaps
+from bluelake.lake.status.batches import BatchRow
+from bluelake.lake.status.collector import Collector
+from bluelake.lake.status.gaps import Gap, read_gaps
 from bluelake.lake.status.parts import (
     WARNING,
     Part,
-    buffer_depth,
+    buffer_part,
     gaps_part,
-    last_well_seconds,
+    last_batch_part,
     maintain_part,
     process_part,
-    raises_alert,
     rejects_part,
     seal_part,
     status,
     views_part,
 )
-from bluelake.lake.status.recent_batches import REASONS_SECONDS, RecentBatch, count_reasons, read_recent, worst
 
 __all__ = [
-    "REASONS_SECONDS",
     "WARNING",
+    "BatchRow",
+    "Collector",
     "Gap",
     "Part",
-    "RecentBatch",
-    "buffer_depth",
-    "count_reasons",
+    "buffer_part",
     "gaps_part",
-    "last_well_seconds",
+    "last_batch_part",
     "maintain_part",
-    "missing_seconds",
     "process_part",
-    "raises_alert",
     "read_gaps",
-    "read_recent",
     "rejects_part",
     "seal_part",
     "status",
     "views_part",
-    "worst",
 ]

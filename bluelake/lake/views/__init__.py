@@ -2,6 +2,7 @@
 
 from bluelake.lake.views.published import (
     ColumnInfo,
+    Published,
     UnknownViewError,
     ViewInfo,
     ViewPage,
@@ -11,4 +12,14 @@ from bluelake.lake.views.published import (
     read,
 )
 
-__all__ = ["ColumnInfo", "UnknownViewError", "ViewInfo", "ViewPage", "current", "iterate", "publish", "read"]
+__all__ = [
+    "ColumnInfo",
+    "Published",
+    "UnknownViewError",
+    "ViewInfo",
+    "ViewPage",
+    "current",
+    "iterate",
+    "publish",
+    "read",
+]

@@ -177,7 +177,7 @@ MUTANTS = (
     Mutant(
         "alert-by-the-newest-batch",
         "a batch full of rejects raises no alert once another one follows it",
-        "bluelake/lake/status/recent_batches.py",
+        "bluelake/lake/status/batches.py",
         "key=lambda batch: (batch.reject_ratio, batch.written_at)",
         "key=lambda batch: batch.written_at",
         ("tests/webapi/test_health.py::test_the_worst_batch_of_a_catch_up_raises_the_alert",),

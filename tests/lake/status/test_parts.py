@@ -14,7 +14,8 @@ from bluelake.core.status import read_status, report
 from bluelake.lake.compaction import maintain, seal
 from bluelake.lake.delta import Store
 from bluelake.lake.delta.log import entries
-from bluelake.lake.status.parts import Part, last_well_seconds, maintain_part, seal_part, status
+from bluelake.lake.status.collector import Collector
+from bluelake.lake.status.parts import Part, maintain_part, seal_part, status
 from bluelake.lake.tables import POSTS
 from tests.support.lakes import Lake
 from tests.support.rows import NOON, SECOND, post
@@ -45,11 +46,11 @@ def came(settings: Settings, at: datetime) -> None:
 
 
 def sealing(settings: Settings, now: datetime) -> Part:
-    return seal_part(settings, Store(settings.lake_dir), now)
+    return seal_part(Collector(settings, Store(settings.lake_dir)).seal(now), now)
 
 
 def maintaining(settings: Settings, now: datetime) -> Part:
-    return maintain_part(settings, Store(settings.lake_dir), now)
+    return maintain_part(Collector(settings, Store(settings.lake_dir)).maintain(), now)
 
 
 @pytest.mark.parametrize("said", [False, True])
@@ -122,7 +123,7 @@ def test_one_that_failed_has_failed_however_long_ago(lake_settings: Settings, sa
         assert [(part(lake_settings, now).ok, part(lake_settings, now).state) for now in (NOON, NOON + 9 * DAY)] == [
             (False, "failed")
         ] * 2
-        assert last_well_seconds(lake_settings, task) == NOON.timestamp()
+        assert Collector(lake_settings, Store(lake_settings.lake_dir)).last_well_seconds(task) == NOON.timestamp()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The batches that were written lately, of real drains."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bluelake.buffer.client import Buffer
@@ -9,7 +9,7 @@ from bluelake.core.settings import Settings
 from bluelake.lake.compaction import seal
 from bluelake.lake.delta import Store
 from bluelake.lake.drain import drain
-from bluelake.lake.status.recent_batches import RecentBatch, count_reasons, read_recent, worst
+from bluelake.lake.status.batches import BatchRow, most_rejected, read_recent, sum_rejects_by_reason
 from tests.support.buffers import feed
 from tests.support.frames import commit_frame
 from tests.support.lakes import Lake
@@ -17,6 +17,11 @@ from tests.support.rows import NOON, batch
 
 MINUTE = timedelta(minutes=1)
 MILLISECOND = timedelta(milliseconds=1)
+
+
+def row(written_at: datetime, events_in: int, rejects: int) -> BatchRow:
+    """A batch that took no time."""
+    return BatchRow(written_at, 0, 1, 1, events_in, 0, 0, rejects, {}, 0, 0, None)
 
 
 def test_a_batch_is_recent_by_when_it_was_written(buffer: Buffer, settings: Settings) -> None:
@@ -27,9 +32,9 @@ def test_a_batch_is_recent_by_when_it_was_written(buffer: Buffer, settings: Sett
 
     first, second = sorted(read_recent(settings, store, NOON), key=lambda found: found.written_at)
 
-    assert (first.events, first.rejects, first.rejects_by_reason) == (2, 1, {"not_json": 1})
-    assert (second.events, second.rejects, second.rejects_by_reason) == (3, 2, {"not_json": 2})
-    assert count_reasons([first, second]) == {"not_json": 3}
+    assert (first.events_in, first.rejects, first.rejects_by_reason) == (2, 1, {"not_json": 1})
+    assert (second.events_in, second.rejects, second.rejects_by_reason) == (3, 2, {"not_json": 2})
+    assert sum_rejects_by_reason([first, second]) == {"not_json": 3}
     assert read_recent(settings, store, second.written_at) == [second]
     assert read_recent(settings, store, second.written_at + MILLISECOND) == []
     # Sealed, they are in other files.
@@ -40,15 +45,15 @@ def test_a_batch_is_recent_by_when_it_was_written(buffer: Buffer, settings: Sett
 
 
 def test_the_worst_is_of_the_last_fifteen_minutes() -> None:
-    bad, good = RecentBatch(NOON, 4, 2, {}), RecentBatch(NOON + MINUTE, 100, 3, {})
+    bad, good = row(NOON, 4, 2), row(NOON + MINUTE, 100, 3)
 
-    assert worst([good, bad], NOON + 15 * MINUTE) == bad
-    assert worst([good, bad], NOON + 15 * MINUTE + MILLISECOND) == good
-    assert worst([], NOON) is None
+    assert most_rejected([good, bad], NOON + 15 * MINUTE) == bad
+    assert most_rejected([good, bad], NOON + 15 * MINUTE + MILLISECOND) == good
+    assert most_rejected([], NOON) is None
     # Who drains once an hour is told of the last one meanwhile.
-    assert worst([good, bad], NOON + 17 * MINUTE) == good
-    same = RecentBatch(NOON + MINUTE, 2, 1, {})
-    assert worst([bad, same, good], NOON + 15 * MINUTE) == same
+    assert most_rejected([good, bad], NOON + 17 * MINUTE) == good
+    same = row(NOON + MINUTE, 2, 1)
+    assert most_rejected([bad, same, good], NOON + 15 * MINUTE) == same
 
 
 def test_a_batch_of_a_time_yet_to_come_is_not_recent(lake_settings: Settings) -> None:
