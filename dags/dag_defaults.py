@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, dag
+from airflow.timetables.trigger import CronTriggerTimetable
 
-# One slot: drain, views and maintenance never run beside each other.
+# One slot: drain, seal, views and maintenance never run beside each other.
 HEAVY_POOL = "heavy"
 REDIS_CONNECTION = "bluelake_redis"
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +26,7 @@ VIEWS = Asset("bluelake://views", group="bluelake")
 
 
 def lake_dag(dag_id: str, schedule: Any, doc: str) -> Callable[[Callable[[], None]], Callable[[], Any]]:
-    """A DAG as all of Bluelake's are: one run at a time, runs that were missed are not made up for, tasks tried again."""
+    """A DAG with one run at a time. It skips the runs that it missed, and retries its tasks. `doc`: Markdown for the UI."""
     return dag(
         dag_id=dag_id,
         schedule=schedule,
@@ -36,3 +37,8 @@ def lake_dag(dag_id: str, schedule: Any, doc: str) -> Callable[[Callable[[], Non
         doc_md=doc,
         tags=["bluelake"],
     )
+
+
+def cron(expression: str, *, run_immediately: bool = False) -> CronTriggerTimetable:
+    """The schedule of a cron expression, UTC. `run_immediately`: it also runs once when the DAG is first seen."""
+    return CronTriggerTimetable(expression, timezone="UTC", run_immediately=run_immediately)

@@ -5,10 +5,9 @@ from typing import Any
 from airflow.providers.redis.hooks.redis import RedisHook
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.timetables.trigger import CronTriggerTimetable
-from dag_defaults import FIRST_DATA, HEAVY_POOL, LAKE, REDIS_CONNECTION, lake_dag
 
 from bluelake.core.settings import load_settings
+from dags.dag_defaults import FIRST_DATA, HEAVY_POOL, LAKE, REDIS_CONNECTION, cron, lake_dag
 
 DOC = """
 ### Drain the buffer
@@ -26,15 +25,16 @@ The schedule is `DRAIN_SCHEDULE`.
 """
 
 
-@lake_dag(
-    "drain_buffer", CronTriggerTimetable(load_settings().drain_schedule, timezone="UTC", run_immediately=True), DOC
-)
+@lake_dag("drain_buffer", cron(load_settings().drain_schedule, run_immediately=True), DOC)
 def drain_buffer() -> None:
     @task(doc_md="Fails, with the reason, while Redis does not answer.")
     def buffer_answers() -> int:
-        waiting = RedisHook(redis_conn_id=REDIS_CONNECTION).get_conn().xlen("firehose:flushes")
+        from bluelake.buffer.client import count_flushes
+
+        connection = RedisHook(redis_conn_id=REDIS_CONNECTION).get_conn()  # type: ignore[no-untyped-call]
+        waiting = count_flushes(connection)
         print(f"{waiting} flushes are waiting")
-        return int(waiting)
+        return waiting
 
     # Redis fills up while a drain waits; the others lose nothing by it.
     @task(pool=HEAVY_POOL, priority_weight=10, outlets=[LAKE], doc_md="Commits what is in the buffer to the lake.")
@@ -63,7 +63,8 @@ def drain_buffer() -> None:
         if shown or not any(batch["rows_out"] for batch in batches):
             raise AirflowSkipException("there are views with rows already, or there is nothing to show yet")
 
-    batches = drain()
+    # While the DAG is parsed it is Airflow's promise of the list that the task returns.
+    batches: Any = drain()
     buffer_answers() >> batches
     ask_for_views(batches)
 

@@ -3,11 +3,10 @@
 from typing import Any
 
 from airflow.sdk import task
-from airflow.timetables.trigger import CronTriggerTimetable
-from dag_defaults import HEAVY_POOL, LAKE, lake_dag
 
 from bluelake.core import clock
 from bluelake.core.settings import load_settings
+from dags.dag_defaults import HEAVY_POOL, LAKE, cron, lake_dag
 
 DOC = """
 ### Maintain the lake
@@ -23,7 +22,7 @@ Killed at any point, the next run goes on. One run at a time, in the pool `heavy
 """
 
 
-@lake_dag("maintain_lake", CronTriggerTimetable(load_settings().maintain_schedule, timezone="UTC"), DOC)
+@lake_dag("maintain_lake", cron(load_settings().maintain_schedule), DOC)
 def maintain_lake() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Purges, vacuums, and thins out the raw chunks.")
     def maintain() -> dict[str, Any]:

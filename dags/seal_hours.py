@@ -3,11 +3,10 @@
 from typing import Any
 
 from airflow.sdk import task
-from airflow.timetables.trigger import CronTriggerTimetable
-from dag_defaults import HEAVY_POOL, LAKE, lake_dag
 
 from bluelake.core import clock
 from bluelake.core.settings import load_settings
+from dags.dag_defaults import HEAVY_POOL, LAKE, cron, lake_dag
 
 DOC = """
 ### Seal the hours that have passed
@@ -22,7 +21,7 @@ One run at a time, in the pool `heavy`. The schedule is `SEAL_SCHEDULE`.
 """
 
 
-@lake_dag("seal_hours", CronTriggerTimetable(load_settings().seal_schedule, timezone="UTC"), DOC)
+@lake_dag("seal_hours", cron(load_settings().seal_schedule), DOC)
 def seal_hours() -> None:
     @task(pool=HEAVY_POOL, inlets=[LAKE], doc_md="Rewrites every hour that has passed and is not sealed.")
     def seal() -> dict[str, Any]:

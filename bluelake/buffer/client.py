@@ -42,6 +42,14 @@ def queue_key(queue: str) -> str:
     return f"firehose:{queue}:queue"
 
 
+def count_flushes(connection: redis.Redis) -> int:
+    """How many flushes wait to be drained in the Redis of `connection`, for callers that keep one of their own.
+
+    Raises redis.exceptions.RedisError.
+    """
+    return int(connection.xlen(FLUSHES))
+
+
 @dataclass(frozen=True)
 class State:
     """Where Redis stands. `flush`: number of the last flush, 0 for none. `cursors`: where to resume, by host.
