@@ -1,4 +1,4 @@
-"""Django's settings, all from Bluelake's own (bluelake/core/settings.py)."""
+"""Django's settings, all from Bluelake's own (bluelake/core/settings/)."""
 
 from typing import Any
 
