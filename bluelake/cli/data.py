@@ -5,9 +5,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from bluelake.cli.output import complain, print_rows, progress_bar, say, write_csv
+from bluelake.cli.output import complain, print_rows, say, write_csv
+from bluelake.cli.setup import load_for_reading, task
 from bluelake.core import clock
-from bluelake.core.settings import load_settings, require_home
+from bluelake.core.settings import load_settings
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 
@@ -22,13 +23,9 @@ buffer_app = App(name="buffer", help="The Redis buffer: depth, reset.")
 
 def drain(*, json: AsJson = False) -> None:
     """Take everything that the buffer holds into the lake."""
-    from bluelake.core.logs import set_up_logging
     from bluelake.lake.drain import drain as run
 
-    settings = load_settings()
-    require_home(settings, create=True)
-    set_up_logging("drain", settings.log_level)
-    with progress_bar("drain", "events") as progress:
+    with task("drain", "events") as (settings, progress):
         batches = run(settings, progress)
     columns = ("started", "flushes", "events", "rows", "duplicates", "rejects", "seconds")
     rows = [
@@ -48,14 +45,10 @@ def drain(*, json: AsJson = False) -> None:
 
 def seal(*, json: AsJson = False) -> None:
     """Rewrite the hours that have passed into one sorted file each, without duplicates and deleted records."""
-    from bluelake.core.logs import set_up_logging
     from bluelake.lake.compaction import seal as run
 
-    settings = load_settings()
-    require_home(settings, create=True)
-    set_up_logging("seal", settings.log_level)
-    with progress_bar("seal", "hours") as progress:
-        done = run(settings, clock.now(), progress)
+    with task("seal", "hours") as (settings, progress):
+        sealed = run(settings, clock.now(), progress)
     columns = ("table", "hour", "rows_before", "rows", "bytes_before", "bytes", "files", "seconds")
     rows = [
         (
@@ -68,21 +61,18 @@ def seal(*, json: AsJson = False) -> None:
             hour.files,
             round(hour.seconds, 2),
         )
-        for hour in done
+        for hour in sealed
     ]
     print_rows(columns, rows, as_json=json)
 
 
 def maintain(*, json: AsJson = False) -> None:
     """Take deleted records out of the files, remove files that nothing uses any more, and thin out raw/."""
-    from bluelake.core.logs import set_up_logging
     from bluelake.lake.compaction import maintain as run
 
-    settings = load_settings()
-    require_home(settings, create=True)
-    set_up_logging("maintain", settings.log_level)
-    with progress_bar("maintain", "hours") as progress:
+    with task("maintain", "hours") as (settings, progress):
         done = run(settings, clock.now(), progress)
+    columns = ("hours", "rows", "waiting_hours", "waiting_rows", "files_removed", "bytes_removed", "raw_days_removed")
     row = (
         done.hours,
         done.rows,
@@ -92,7 +82,6 @@ def maintain(*, json: AsJson = False) -> None:
         done.vacuumed.size_bytes,
         len(done.raw_days),
     )
-    columns = ("hours", "rows", "waiting_hours", "waiting_rows", "files_removed", "bytes_removed", "raw_days_removed")
     print_rows(columns, [row], as_json=json)
 
 
@@ -100,9 +89,7 @@ def sql(query: str, *, json: AsJson = False) -> None:
     """Run any SQL of DuckDB, read-only, over the lake: `posts` holds what is current, `posts_all` every row."""
     from bluelake.lake.query import run_sql as run
 
-    settings = load_settings()
-    require_home(settings, create=False)
-    result = run(settings, query)
+    result = run(load_for_reading(), query)
     print_rows(result.columns, result.rows, as_json=json)
 
 
@@ -110,10 +97,8 @@ def status(*, json: AsJson = False) -> None:
     """How each part is, what the buffer holds, and how old the newest data is."""
     from bluelake.lake.status import status as run
 
-    settings = load_settings()
-    require_home(settings, create=False)
-    report = run(settings)
-    print_rows(("part", "state", "detail"), [(part.name, part.state, part.detail) for part in report], as_json=json)
+    parts = run(load_for_reading())
+    print_rows(("part", "state", "detail"), [(part.name, part.state, part.detail) for part in parts], as_json=json)
 
 
 def search(
@@ -128,13 +113,9 @@ def search(
     json: AsJson = False,
 ) -> None:
     """Search the posts: every word must occur; `#tag` is a hashtag; newest first."""
-    from bluelake.lake.delta import Store
-    from bluelake.lake.search import Searcher, search_query
+    from bluelake.lake.search import search as run
 
-    settings = load_settings()
-    require_home(settings, create=False)
-    query = search_query(text=text, username=username, start=start, end=end, exact=exact)
-    found = Searcher(Store(settings.lake_dir), settings).search(query, page=max(page, 1))
+    found = run(load_for_reading(), text, username=username, start=start, end=end, exact=exact, page=page)
     rows = [(post.event_at, post.username, post.text, post.uri) for post in found.posts]
     print_rows(("timestamp", "username", "text", "id"), rows, as_json=json)
     if not json and found.notice:
@@ -154,14 +135,10 @@ def export(
     ] = None,
 ) -> None:
     """Write what a search finds as CSV: the first 1,000 posts, or all of them with MAX_ROWS_FLAG=false."""
-    from bluelake.lake.delta import Store
-    from bluelake.lake.search import EXPORT_COLUMNS, Searcher, search_query
-    from bluelake.lake.search import export_posts as run
+    from bluelake.lake.search import EXPORT_COLUMNS
+    from bluelake.lake.search import export as run
 
-    settings = load_settings()
-    require_home(settings, create=False)
-    query = search_query(text=text, username=username, start=start, end=end, exact=exact)
-    found = run(Searcher(Store(settings.lake_dir), settings), settings, query)
+    found = run(load_for_reading(), text, username=username, start=start, end=end, exact=exact)
     count = write_csv(EXPORT_COLUMNS, found.rows, output)
     complain(f"{count} posts" + ("; there are more: MAX_ROWS_FLAG=false exports all" if found.capped else ""))
 
@@ -171,11 +148,12 @@ def list_views(*, json: AsJson = False) -> None:
     """The published views: what they hold, their rows, when they were built."""
     from bluelake.lake.views import current
 
-    settings = load_settings()
-    require_home(settings, create=False)
-    published = current(settings)
-    views = published.views if published is not None else ()
-    rows = [(view.name, view.description, view.rows, published.published_at) for view in views if published]
+    published = current(load_for_reading())
+    rows = (
+        [(view.name, view.description, view.rows, published.published_at) for view in published.views]
+        if published
+        else []
+    )
     print_rows(("view", "description", "rows", "published"), rows, as_json=json)
 
 
@@ -184,9 +162,7 @@ def show_view(name: str, *, limit: int = 20, offset: int = 0, json: AsJson = Fal
     """Rows of one published view."""
     from bluelake.lake.views import read
 
-    settings = load_settings()
-    require_home(settings, create=False)
-    page = read(settings, name, limit, offset)
+    page = read(load_for_reading(), name, limit, offset)
     print_rows([column.name for column in page.columns], page.rows, as_json=json)
 
 
@@ -196,9 +172,8 @@ def depth(*, json: AsJson = False) -> None:
     from bluelake.buffer.client import Buffer
 
     queues = Buffer(load_settings().redis_url).depth()
-    print_rows(
-        ("queue", "events", "bytes"), [(name, q.events, q.size_bytes) for name, q in queues.items()], as_json=json
-    )
+    rows = [(name, queue.events, queue.size_bytes) for name, queue in queues.items()]
+    print_rows(("queue", "events", "bytes"), rows, as_json=json)
 
 
 @buffer_app.command

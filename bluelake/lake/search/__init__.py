@@ -1,5 +1,6 @@
 """Search over the current posts, and the export of what it finds."""
 
+from bluelake.lake.search.api import export, search
 from bluelake.lake.search.export import EXPORT_COLUMNS, export_posts
 from bluelake.lake.search.params import (
     EXPORT_PARAMETERS,
@@ -24,9 +25,11 @@ __all__ = [
     "SearchPage",
     "SearchQuery",
     "Searcher",
+    "export",
     "export_posts",
     "positive_number",
     "read_query_string",
+    "search",
     "search_query",
     "search_request",
 ]
