@@ -9,17 +9,17 @@ from bluelake.core.reasons import GapCause
 from ingest.frames import Routed
 from ingest.rates import Flow
 
-# So many events in a row have to lie behind a hole: one event with an odd time is none.
+# This many events in a row confirm a hole. One event with an odd time does not.
 CONFIRMING_EVENTS = 5
-# Fewer, but not one alone, do too if nothing else has come for so long.
+# Two do too, if nothing else has come for this long.
 CONFIRMING_SECONDS = 3.0
-# Of what a host has visibly skipped, so much may be left by others: their clocks are compared no better.
+# Other hosts may leave this much of a hole open: their clocks are compared no better.
 SKIPPED_LIMIT_US = 1_000_000
 
 
 @dataclass(frozen=True)
 class Hole:
-    """A span without events, microseconds since 1970. `limit_us`: what is left of it must be longer to matter."""
+    """A span without events, microseconds since 1970. `limit_us`: it matters while more than this is unfilled."""
 
     from_us: int
     to_us: int
@@ -33,17 +33,17 @@ class Hole:
 
 @dataclass
 class Network:
-    """Whether the network's events come steadily, as connections before this one have found. Until one has, it is assumed."""
+    """Whether the network's events come steadily, as earlier connections found. Before the first, that is assumed."""
 
     is_steady: bool = True
 
 
 class Continuity:
-    """Holds back what lies behind a hole until it is known whether that is one, and a gap.
+    """Holds events behind a possible hole back until it is known whether it is one, and a gap.
 
-    `horizon`: up to when everything is here, whoever served it (microseconds since 1970, 0: nobody yet). `last_us`: the time
-    of the last event that was placed, 0 before the first. `hole`: the hole that the connection has come to. `is_outdated`: the
-    host has said that it begins later than it was asked to.
+    `horizon`: everything up to here is in Redis or noted as a gap, whoever served it (microseconds since 1970, 0: nothing yet).
+    `last_us`: the time of the last placed event, 0 before the first. `hole`: the hole that the connection has come to, None
+    without any. `is_outdated`: the host has said that it begins later than it was asked to.
     """
 
     def __init__(
@@ -67,6 +67,10 @@ class Continuity:
         # Where everything was here already when the connection began; until it is past that, a jump is no quiet network.
         self._awaited_us = 0
 
+    def begins_late(self) -> None:
+        """The host says that it begins later than it was asked to."""
+        self.is_outdated = True
+
     def ahead_us(self) -> int:
         """Events later than this have to be admitted."""
         return -1 if self._held or not self.last_us else self.last_us + self.gap_us
@@ -77,12 +81,12 @@ class Continuity:
             self._flow.note(events, last_us)
             self.last_us = last_us
             if not self._flow.is_young and last_us >= self._horizon():
-                # Whether or not it comes to a hole itself: the next connection may begin with one. What a host serves again
-                # of long ago tells nothing of the network of today.
+                # The next connection may begin with a hole and needs to know. Old events that are served again tell nothing of
+                # the network of today.
                 self._network.is_steady = self._flow.is_steady(self.gap_us)
 
     def admit(self, routed: Routed) -> bool:
-        """Whether an event may be placed now, after those that `release` then gives; if not, it is held back."""
+        """Whether an event may be placed now, after those that `release` gives. If not, it is held back."""
         time_us = routed[2]
         possible = self._possible or self._hole_before(time_us)
         if possible is None or time_us - possible.from_us <= possible.limit_us:
@@ -97,13 +101,13 @@ class Continuity:
         return False
 
     def confirm(self) -> None:
-        """Take what is held back as behind a hole once it has waited for long enough; one event alone may be odd."""
+        """Confirm a hole once the events behind it have waited for long enough. One event alone may be odd."""
         waited = time.monotonic() - self._held_since >= CONFIRMING_SECONDS
         if self._possible is not None and waited and len(self._held) > 1:
             self._confirm(self._possible)
 
     def _confirm(self, possible: Hole) -> None:
-        """There is a hole, up to where most of what is held back lies: the first of it may have an odd time."""
+        """There is a hole. It ends at the median of the held times: the first of them may be odd."""
         if self.hole is None:
             self.hole = replace(possible, to_us=median_high(held[2] for held in self._held))
 
@@ -127,12 +131,12 @@ class Continuity:
         return None if not is_steady else Hole(start_us, time_us, GapCause.HOST_SKIPPED, limit_us)
 
     def cross(self) -> None:
-        """Go on behind the hole: `release` gives what was held back, and the stream begins anew there."""
+        """Go on behind the hole. `release` gives the events that were held back, and the stream begins anew there."""
         self._flow = Flow()
         self._flow.note(0, self._held[0][2])
         self.last_us = self._held[-1][2]
 
     def release(self) -> list[Routed]:
-        """The events that were held back; they are to be placed. There is no hole any more."""
+        """The events that were held back, to be placed now. There is no hole any more."""
         held, self._held, self._possible, self.hole = self._held, [], None, None
         return held

@@ -1,7 +1,8 @@
 """Exceptions of the ingester.
 
 IngestError
-└── HostError     a Jetstream host refused the connection, broke it, or broke its protocol
+└── HostError          a Jetstream host refused the connection, broke it, or broke its protocol
+    └── SlowHostError  the host serves less than is usual
 """
 
 from bluelake.core.errors import BluelakeError
@@ -13,7 +14,7 @@ class IngestError(BluelakeError):
 
 
 class HostError(IngestError):
-    """A Jetstream host refused the connection, broke it, or broke its protocol; or it was left for a better one.
+    """A Jetstream host refused the connection, broke it, or broke its protocol; or it is left for a better one.
 
     `fault`: what it did. `status`: of an HTTP refusal. `retry_after_seconds`: how long the host asked to be left alone.
     """
@@ -25,3 +26,11 @@ class HostError(IngestError):
         self.fault = fault
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+
+
+class SlowHostError(HostError):
+    """The host serves less than is usual. `suspect_from_us`: from there on it may have left events out, by its own clock."""
+
+    def __init__(self, message: str, suspect_from_us: int) -> None:
+        super().__init__(HostFault.SLOW, message)
+        self.suspect_from_us = suspect_from_us

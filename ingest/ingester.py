@@ -15,13 +15,13 @@ from bluelake.core.status import report
 from ingest.flusher import Flusher
 from ingest.follower import Follower
 from ingest.gaps import Gaps
-from ingest.hosts import Hosts, Trial
+from ingest.hosts import Hosts
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 10.0
-# Another ingester whose last flush is younger than this is alive; two would only undo each other's work.
+# Another ingester whose last flush is younger than this is alive. Two would only undo each other's work.
 STANDBY_SECONDS = 5.0
 REPORT_SECONDS = 5.0
 CHECK_SECONDS = 0.1
@@ -35,8 +35,8 @@ class Ingester:
         self._buffer = buffer
         self._stopping = asyncio.Event()
         self._flusher = Flusher(settings, buffer, metrics, self._stopping)
-        self._hosts = Hosts(settings, self._flusher)
-        self._gaps = Gaps(settings, self._hosts, self._flusher)
+        self._hosts = Hosts(settings)
+        self._gaps = Gaps(len(self._hosts.states), settings.rewind_us, settings.failover_rewind_us)
         self._followers = [
             Follower(settings, self._flusher, metrics, self._hosts, self._gaps, self._stopping)
             for _ in range(self._hosts.compared)
@@ -47,14 +47,14 @@ class Ingester:
         self._evicting = ""
 
     def stop(self) -> None:
-        """Stop reading; everything received is flushed before `run` returns."""
+        """Stop reading. `run` flushes everything received, then returns."""
         self._stopping.set()
 
     async def run(self, exit_when_idle_seconds: float | None = None) -> None:
         """Follow the network until `stop`, or until nothing has come for `exit_when_idle_seconds`."""
         beside = [
             asyncio.create_task(self._watch_idleness(exit_when_idle_seconds)),
-            asyncio.create_task(self._report()),
+            asyncio.create_task(self._keep_reporting()),
         ]
         delay = FIRST_RETRY_SECONDS
         try:
@@ -67,10 +67,10 @@ class Ingester:
                     log.warning("%s; resuming from there", error)
                     await self._stand_by()
                 except (BufferUnavailableError, BufferFullError, OSError) as error:
-                    # The last of a disk that is full where a start is to be kept.
+                    # OSError: a disk is full where the first start is kept.
                     log.error("%s; nothing is lost, trying again", error)
                     self._unflushed = self._stopping.is_set()
-                    self._say(ok=False, state="waiting", message=str(error))
+                    self._report_status(ok=False, state="waiting", message=str(error))
                 await self._pause(delay * random.uniform(0.5, 1.0))
                 delay = min(delay * 2, LAST_RETRY_SECONDS)
         finally:
@@ -79,18 +79,17 @@ class Ingester:
         rest = (
             "what was received last was not flushed and will be fetched again" if self._unflushed else "all is flushed"
         )
-        log.info("stopped at flush %d; %s", self._flusher.continues, rest)
-        self._say(ok=True, state="stopped", message=f"stopped; {rest}")
+        log.info("stopped at flush %d; %s", self._flusher.next.continues, rest)
+        self._report_status(ok=True, state="stopped", message=f"stopped; {rest}")
 
     async def _resume(self) -> None:
         source = await asyncio.to_thread(self._flusher.resume)
-        self._hosts.trial = Trial()
-        self._gaps.noted.clear()
-        self._hosts.skips.clear()
+        self._hosts.resume(self._flusher.progress.cursors)
+        self._gaps.reset()
         await self._look_for_eviction()
         if self._evicting:
             log.warning(self._evicting)
-        log.info("continuing from %s at flush %d", source, self._flusher.number)
+        log.info("continuing from %s at flush %d", source, self._flusher.next.number)
 
     async def _look_for_eviction(self) -> None:
         policy = ""
@@ -102,7 +101,7 @@ class Ingester:
         )
 
     async def _follow_all(self) -> None:
-        """Let all followers follow, until told to stop. One that ends otherwise ends all, and raises why."""
+        """Let all followers follow, until told to stop. An error of one ends all of them, and is raised."""
         tasks = [asyncio.create_task(follower.run()) for follower in self._followers]
         self._is_following = True
         try:
@@ -116,15 +115,15 @@ class Ingester:
         for error in sorted(errors, key=lambda error: not isinstance(error, FlushConflictError)):
             raise error
 
-    async def _report(self) -> None:
-        """Tell which hosts are being read whenever that changes, and every few seconds."""
-        told: list[str] = []
-        told_at = 0.0
+    async def _keep_reporting(self) -> None:
+        """Report which hosts are being read whenever that changes, and every few seconds."""
+        reported: list[str] = []
+        reported_at = 0.0
         while True:
             hosts = [follower.host for follower in self._followers if follower.host]
-            due = hosts != told or time.monotonic() - told_at >= REPORT_SECONDS
+            due = hosts != reported or time.monotonic() - reported_at >= REPORT_SECONDS
             if due and self._is_following and not self._flusher.is_stuck:
-                told, told_at = hosts, time.monotonic()
+                reported, reported_at = hosts, time.monotonic()
                 if self._evicting:
                     await self._look_for_eviction()
                 received = sum(follower.received for follower in self._followers)
@@ -132,7 +131,7 @@ class Ingester:
                 evicting = [self._evicting] if self._evicting else []
                 message = "; ".join([*evicting, *hosts, *troubles, f"{received} events since the start"])
                 ok = bool(hosts) and not self._evicting
-                self._say(ok=ok, state="connected" if hosts else "disconnected", message=message)
+                self._report_status(ok=ok, state="connected" if hosts else "disconnected", message=message)
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _watch_idleness(self, limit_seconds: float | None) -> None:
@@ -146,7 +145,7 @@ class Ingester:
 
     async def _stand_by(self) -> None:
         """Wait for as long as another ingester is feeding Redis."""
-        told = False
+        is_logged = False
         while not self._stopping.is_set():
             try:
                 state = await asyncio.to_thread(self._buffer.state)
@@ -154,15 +153,15 @@ class Ingester:
                 return
             if state.writer in ("", self._flusher.writer) or abs(now_us() - state.flushed_us) > STANDBY_SECONDS * 1e6:
                 return
-            if not told:
+            if not is_logged:
                 log.warning("another ingester feeds this Redis: standing by until it stops")
-                told = True
-            self._say(ok=True, state="standby", message="another ingester feeds this Redis")
+                is_logged = True
+            self._report_status(ok=True, state="standby", message="another ingester feeds this Redis")
             await self._pause(random.uniform(0.5, 1.5))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _say(self, *, ok: bool, state: str, message: str) -> None:
+    def _report_status(self, *, ok: bool, state: str, message: str) -> None:
         report(self._settings, "ingest", ok=ok, state=state, message=message)

@@ -1,16 +1,16 @@
-"""What has been received and not yet flushed."""
+"""Frames that were received and are not flushed yet."""
 
 import base64
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from statistics import median_low
 
 import msgspec
 
 from bluelake.buffer.chunks import Chunk, ChunkEncoder
 from bluelake.core.reasons import MAX_REJECT_BYTES, RejectReason
 from bluelake.core.watermark import Cursor
+from ingest.clocks import CURSOR_SAMPLE, typical_cursor
 
 # Queues of the ingester's own notices.
 OWN_QUEUES = frozenset({"gaps", "rejects"})
@@ -19,8 +19,6 @@ LARGE_BYTES = 64 << 10
 # This much in large frames is flushed whatever the counts say.
 FLUSH_BYTES = 8 << 20
 ENOUGH = sys.maxsize
-# How many of a connection's last frames the cursor is taken from. One frame with an odd time must not move it.
-CURSOR_SAMPLE = 9
 # A chunk of large frames is cut where it comes to this much, far below what a chunk can be.
 CHUNK_BYTES = 64 << 20
 
@@ -28,8 +26,8 @@ CHUNK_BYTES = 64 << 20
 class Pending:
     """Frames by queue with their times, in the order in which they came.
 
-    `before`: what was pending before it on the same connection. `large_bytes`: how much of it is in large frames, which are few
-    and could fill the memory all the same. `moves_cursor`: not where the host may have left events out.
+    `before`: what was pending before on the same connection. `large_bytes`: bytes in large frames. They are few, and could fill
+    the memory all the same. `moves_cursor`: False where the host may have left events out.
     """
 
     def __init__(self, before: "Pending | None" = None) -> None:
@@ -73,27 +71,26 @@ class Pending:
         return max(self.frames.keys() - OWN_QUEUES, key=lambda queue: len(self.frames[queue]), default=None)
 
     def last_times(self) -> list[int]:
-        """The times of the connection's last frames, oldest first: of the busiest queue, and of what was before it."""
+        """The times of the connection's last frames, oldest first: those of the busiest queue, and before them older ones."""
         return [*self._last_times, *self.busiest()[1][-CURSOR_SAMPLE:]][-CURSOR_SAMPLE:]
 
     def last_seqs(self) -> list[int]:
-        """The sequence numbers of the same frames: in a thin network the last of all are long after the busiest queue's last."""
+        """The sequence numbers of the same frames. In a thin network another queue's last number may be far ahead."""
         queue = self._busiest_queue()
         latest = [] if queue is None or queue not in self.seqs else self.seqs[queue][-CURSOR_SAMPLE:]
         return [*self._last_seqs, *latest][-CURSOR_SAMPLE:]
 
     def cursor(self) -> Cursor | None:
-        """Where to resume once this is flushed: the median of the connection's last times, and of its sequence numbers.
+        """Where to resume once this is flushed.
 
-        None until it has had enough frames to tell an odd one from the others, or where there is none here.
+        None without any event here, and until the connection had enough frames to tell an odd time from the others.
         """
-        times, seqs = sorted(self.last_times()), self.last_seqs()
-        if not self.moves_cursor or len(times) < CURSOR_SAMPLE or not self.busiest()[1]:
+        if not self.moves_cursor or not self.busiest()[1]:
             return None
-        return Cursor(median_low(times), median_low(seqs) if len(seqs) == CURSOR_SAMPLE else None)
+        return typical_cursor(self.last_times(), self.last_seqs())
 
     def chunks(self, encoder: ChunkEncoder, chunk_events: int) -> list[Chunk]:
-        """All that is pending, as chunks of at most `chunk_events` events."""
+        """All pending frames, as chunks of at most `chunk_events` events."""
         return [
             encoder.encode(queue, frames[start:end], min(times[start:end]), max(times[start:end]))
             for queue, frames in self.frames.items()
@@ -102,7 +99,7 @@ class Pending:
         ]
 
     def add_notice(self, queue: str, notice: dict[str, object], time_us: int) -> int:
-        """Take something of the ingester's own, for one of OWN_QUEUES; it does not move the cursor. Returns as `add`."""
+        """Take a notice of the ingester's own, for one of OWN_QUEUES. It does not move the cursor. Returns as `add`."""
         return self.add(queue, msgspec.json.encode(notice), time_us)
 
 
@@ -118,7 +115,7 @@ def _cuts(frames: list[bytes], chunk_events: int) -> Iterator[tuple[int, int]]:
 
 
 def reject_notice(frame: bytes, reason: RejectReason, received_us: int) -> dict[str, object]:
-    """What the queue `rejects` holds of a frame: its bytes in base64, the reason, and when it came."""
+    """The entry of a frame in the queue `rejects`: its bytes in base64, the reason, and when it came."""
     return {
         "reason": reason.value,
         "received_us": received_us,

@@ -14,9 +14,9 @@ from bluelake.core.reasons import RejectReason
 from bluelake.core.settings import Settings
 from ingest import wire_v1, wire_v2
 from ingest.compression import Dictionary, Inflater
+from ingest.decoder import Decoder
 from ingest.errors import HostError
-from ingest.follower import MANY_OTHERS
-from ingest.session import Session
+from ingest.watchdog import MANY_OTHERS
 from tests.support.ingester import frames, held, notices, running, tuned, until
 from tests.support.jetstream_host import jetstream_host
 
@@ -31,14 +31,14 @@ from tests.support.jetstream_host import jetstream_host
         b'{"kind":"commit","time_us":1,"commit":{"operation":"create","collection":"\xff"}}',
     ],
 )
-def test_bytes_that_are_no_utf8_inside_a_string(buffer: Buffer, settings: Settings, wire: str, bad: bytes) -> None:
-    async def scenario() -> None:
-        async with jetstream_host(wire) as host, running(tuned(settings, host.url), buffer):
-            await host.give(*frames(0, 100), bad, *frames(100, 100))
-            await until(lambda: len(held(buffer)) == 200 and notices(buffer, "rejects"))
-            assert [notice["reason"] for notice in notices(buffer, "rejects")] == ["not_utf8"]
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_bytes_that_are_no_utf8_inside_a_string(
+    buffer: Buffer, settings: Settings, wire: str, bad: bytes
+) -> None:
+    async with jetstream_host(wire) as host, running(tuned(settings, host.url), buffer):
+        await host.give(*frames(0, 100), bad, *frames(100, 100))
+        await until(lambda: len(held(buffer)) == 200 and notices(buffer, "rejects"))
+        assert [notice["reason"] for notice in notices(buffer, "rejects")] == ["not_utf8"]
 
 
 def _retries_twice(response: Response) -> None:
@@ -69,33 +69,29 @@ def _location(address: str) -> Callable[[Response], None]:
         (302, _location("ws://a..b/"), "unreachable"),
     ],
 )
-def test_an_odd_answer_to_the_handshake(
+@pytest.mark.anyio
+async def test_an_odd_answer_to_the_handshake(
     buffer: Buffer, settings: Settings, status: int, spoil: Callable[[Response], None], fault: str
 ) -> None:
-    async def scenario() -> None:
-        async with jetstream_host() as host:
-            await host.give(*frames(0, 100))
-            host.refusal, host.spoil = (status, "", {}), spoil
-            async with running(tuned(settings, host.url), buffer) as run:
-                await until(lambda: run.metric("bluelake_ingest_host_faults_total", reason=fault))
-                host.refusal = None
-                await until(lambda: len(held(buffer)) == 100)
-
-    asyncio.run(scenario())
+    async with jetstream_host() as host:
+        await host.give(*frames(0, 100))
+        host.refusal, host.spoil = (status, "", {}), spoil
+        async with running(tuned(settings, host.url), buffer) as run:
+            await until(lambda: run.metric("bluelake_ingest_host_faults_total", reason=fault))
+            host.refusal = None
+            await until(lambda: len(held(buffer)) == 100)
 
 
 @pytest.mark.parametrize("kept", [8, 100])
-def test_a_dictionary_that_is_one_by_its_first_bytes_only(buffer: Buffer, settings: Settings, kept: int) -> None:
-    async def scenario() -> None:
-        async with jetstream_host() as host:
-            host.offered = zstandard.train_dictionary(8192, frames(0, 2000)).as_bytes()[:kept] + b"\0" * 4000
-            await host.give(*frames(0, 100))
-            async with running(tuned(settings, host.url, jetstream_compress=True), buffer) as run:
-                await until(lambda: len(held(buffer)) == 100)
-                assert run.metric("bluelake_ingest_host_faults_total", reason="no_dictionary") == 1
-            assert not list(settings.dictionaries_dir.glob("*"))
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_a_dictionary_that_is_one_by_its_first_bytes_only(buffer: Buffer, settings: Settings, kept: int) -> None:
+    async with jetstream_host() as host:
+        host.offered = zstandard.train_dictionary(8192, frames(0, 2000)).as_bytes()[:kept] + b"\0" * 4000
+        await host.give(*frames(0, 100))
+        async with running(tuned(settings, host.url, jetstream_compress=True), buffer) as run:
+            await until(lambda: len(held(buffer)) == 100)
+            assert run.metric("bluelake_ingest_host_faults_total", reason="no_dictionary") == 1
+        assert not list(settings.dictionaries_dir.glob("*"))
 
 
 @pytest.mark.parametrize("lost", [1, 3, 50])
@@ -123,24 +119,23 @@ def test_a_frame_of_very_many_values_is_not_built(
         tracemalloc.stop()
 
 
-def test_a_frame_over_the_limit_is_not_looked_into(
+@pytest.mark.anyio
+async def test_a_frame_over_the_limit_is_not_looked_into(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
     route = wire_v1.WireV1.route
     monkeypatch.setattr(wire_v1.WireV1, "route", lambda self, frame: looked.append(len(frame)) or route(self, frame))
 
-    async def scenario() -> None:
-        async with jetstream_host() as host, running(tuned(settings, host.url, max_frame_mb=1), buffer):
-            await host.give(*frames(0, 10), b"[" + b"1," * 600_000 + b"1]", *frames(10, 10))
-            await until(lambda: len(held(buffer)) == 20 and notices(buffer, "rejects"))
-            assert [notice["reason"] for notice in notices(buffer, "rejects")] == ["too_large"]
-
-    asyncio.run(scenario())
+    async with jetstream_host() as host, running(tuned(settings, host.url, max_frame_mb=1), buffer):
+        await host.give(*frames(0, 10), b"[" + b"1," * 600_000 + b"1]", *frames(10, 10))
+        await until(lambda: len(held(buffer)) == 20 and notices(buffer, "rejects"))
+        assert [notice["reason"] for notice in notices(buffer, "rejects")] == ["too_large"]
     assert max(looked) < 1_000_000
 
 
-def test_what_the_ingester_was_not_made_for_ends_a_connection_and_moves_no_cursor(
+@pytest.mark.anyio
+async def test_what_the_ingester_was_not_made_for_ends_a_connection_and_moves_no_cursor(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault of its own, in the midst of a message: it comes back for all of it."""
@@ -154,74 +149,65 @@ def test_what_the_ingester_was_not_made_for_ends_a_connection_and_moves_no_curso
 
     monkeypatch.setattr(wire_v1.WireV1, "route", failing)
 
-    async def scenario() -> None:
-        async with jetstream_host() as host:
-            await host.give(*frames(0, 300))
-            async with running(tuned(settings, host.url), buffer) as run:
-                await until(lambda: set(held(buffer)) == set(frames(0, 300)))
-                assert run.metric("bluelake_ingest_host_faults_total", reason="unexpected") == 1
-
-    asyncio.run(scenario())
+    async with jetstream_host() as host:
+        await host.give(*frames(0, 300))
+        async with running(tuned(settings, host.url), buffer) as run:
+            await until(lambda: set(held(buffer)) == set(frames(0, 300)))
+            assert run.metric("bluelake_ingest_host_faults_total", reason="unexpected") == 1
 
 
-def test_a_host_that_only_says_things_is_left(buffer: Buffer, settings: Settings) -> None:
+@pytest.mark.anyio
+async def test_a_host_that_only_says_things_is_left(buffer: Buffer, settings: Settings) -> None:
     info = {"$type": "network.bsky.jetstream.subscribeEvents#info", "name": "Hello", "message": "again"}
     frame = json.dumps({"$type": "message", "payload": info}).encode()
 
-    async def scenario() -> None:
-        async with jetstream_host("v2") as talker, jetstream_host("v2") as other:
-            await talker.give(*[frame] * (MANY_OTHERS + 1))
-            await other.give(*frames(0, 100))
-            chosen = tuned(settings, talker.url, other.url, host_silent_seconds=1)
+    async with jetstream_host("v2") as talker, jetstream_host("v2") as other:
+        await talker.give(*[frame] * (MANY_OTHERS + 1))
+        await other.give(*frames(0, 100))
+        chosen = tuned(settings, talker.url, other.url, host_silent_seconds=1)
 
-            async def keep_talking() -> None:
-                while True:
-                    await talker.give(frame)
-                    await asyncio.sleep(0.1)
+        async def keep_talking() -> None:
+            while True:
+                await talker.give(frame)
+                await asyncio.sleep(0.1)
 
-            talking = asyncio.create_task(keep_talking())
-            async with running(chosen, buffer):
-                await until(lambda: len(held(buffer)) == 100)
-            talking.cancel()
-
-    asyncio.run(scenario())
+        talking = asyncio.create_task(keep_talking())
+        async with running(chosen, buffer):
+            await until(lambda: len(held(buffer)) == 100)
+        talking.cancel()
 
 
-def test_a_host_that_ends_every_connection_early_is_not_asked_for_more_each_time(
+@pytest.mark.anyio
+async def test_a_host_that_ends_every_connection_early_is_not_asked_for_more_each_time(
     buffer: Buffer, settings: Settings
 ) -> None:
-    async def scenario() -> None:
-        async with jetstream_host() as host:
-            await host.give(*frames(0, 1000))
+    async with jetstream_host() as host:
+        await host.give(*frames(0, 1000))
+        async with running(tuned(settings, host.url), buffer):
+            await until(lambda: len(held(buffer)) == 1000)
+        newest_us = buffer.state().cursors[host.name].time_us
+        # It still serves, of what is asked for, the first half a second.
+        host.withheld = [(newest_us - 1_500_000, newest_us + 60_000_000)]
+        for _ in range(3):
+            before = len(held(buffer))
             async with running(tuned(settings, host.url), buffer):
-                await until(lambda: len(held(buffer)) == 1000)
-            newest_us = buffer.state().cursors[host.name].time_us
-            # It still serves, of what is asked for, the first half a second.
-            host.withheld = [(newest_us - 1_500_000, newest_us + 60_000_000)]
-            for _ in range(3):
-                before = len(held(buffer))
-                async with running(tuned(settings, host.url), buffer):
-                    await until(lambda seen=before: len(held(buffer)) >= seen + 40)
-                assert buffer.state().cursors[host.name].time_us == newest_us
-
-    asyncio.run(scenario())
+                await until(lambda seen=before: len(held(buffer)) >= seen + 40)
+            assert buffer.state().cursors[host.name].time_us == newest_us
 
 
-def test_what_is_in_the_future_is_asked_of_the_clock_after_every_wait(
+@pytest.mark.anyio
+async def test_what_is_in_the_future_is_asked_of_the_clock_after_every_wait(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A flush that waited for Redis for long is no reason to take what came meanwhile for events of the future."""
-    moved: list[Session] = []
-    move = Session._move_latest
-    monkeypatch.setattr(Session, "_move_latest", lambda self: (moved.append(self), move(self)))
+    moved: list[Decoder] = []
+    move = Decoder.move_latest
+    monkeypatch.setattr(Decoder, "move_latest", lambda self: (moved.append(self), move(self)))
 
-    async def scenario() -> None:
-        async with jetstream_host() as host:
-            # So long that the clock of the connection does not move it.
-            chosen = tuned(settings, host.url, flush_seconds=50, flush_events=10)
-            await host.give(*frames(0, 100))
-            async with running(chosen, buffer):
-                await until(lambda: len(held(buffer)) >= 90)
-
-    asyncio.run(scenario())
+    async with jetstream_host() as host:
+        # So long that the clock of the connection does not move it.
+        chosen = tuned(settings, host.url, flush_seconds=50, flush_events=10)
+        await host.give(*frames(0, 100))
+        async with running(chosen, buffer):
+            await until(lambda: len(held(buffer)) >= 90)
     assert len(moved) > 5

@@ -11,7 +11,7 @@ import redis as redis_client
 
 from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
-from tests.support.ingester import START_US, frames, held, notices, running, said, tuned, until
+from tests.support.ingester import START_US, frames, held, notices, reported, running, tuned, until
 from tests.support.jetstream_host import jetstream_host
 from tests.support.redis import RedisServer
 
@@ -28,66 +28,63 @@ def expected(first: int, last: int) -> set[str]:
 
 
 @pytest.mark.parametrize("wire", ["v1", "v2"])
-def test_a_redis_at_its_memory_limit_stops_the_reading_evicts_nothing_and_loses_nothing(
+@pytest.mark.anyio
+async def test_a_redis_at_its_memory_limit_stops_the_reading_evicts_nothing_and_loses_nothing(
     buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, wire: str
 ) -> None:
     monkeypatch.setattr("ingest.flusher.LAST_RETRY_SECONDS", 0.2)
 
-    async def scenario() -> None:
-        with redis_client.Redis(port=redis_server.port) as client:
-            client.config_set("maxmemory-policy", "noeviction")
-            client.config_set("maxmemory", client.info("memory")["used_memory"] + FILLING)
-            async with jetstream_host(wire) as host:
-                await host.give(*frames(0, COUNT))
-                async with running(tuned(settings, host.url), buffer) as run:
-                    await until(lambda: run.metric("bluelake_ingest_paused") == 1)
-                    await until(lambda: "takes no writes now" in said(settings))
-                    kept = set(held(buffer))
-                    (follower,) = run.ingester._followers
-                    await asyncio.sleep(1)
-                    # One flush under way and the next one, however long it takes; and it does not connect anew.
-                    flushed = run.metric("bluelake_ingest_events_total", queue="likes")
-                    assert flushed == len(kept)
-                    assert flushed <= follower.received <= flushed + 2 * settings.flush_events
-                    assert 0 < len(kept) < COUNT
-                    assert len(host.cursors) == 1
-                    assert client.info("stats")["evicted_keys"] == 0
-                    client.config_set("maxmemory", 0)
-                    await until(lambda: buffer.depth()["likes"].events == COUNT, 60)
-                    assert rkeys(buffer) == expected(0, COUNT)
-                    assert set(held(buffer)) >= kept
-                    assert run.metric("bluelake_ingest_paused") == 0
-
-    asyncio.run(scenario())
+    with redis_client.Redis(port=redis_server.port) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", client.info("memory")["used_memory"] + FILLING)
+        async with jetstream_host(wire) as host:
+            await host.give(*frames(0, COUNT))
+            async with running(tuned(settings, host.url), buffer) as run:
+                await until(lambda: run.metric("bluelake_ingest_paused") == 1)
+                await until(lambda: "takes no writes now" in reported(settings))
+                kept = set(held(buffer))
+                (follower,) = run.ingester._followers
+                await asyncio.sleep(1)
+                # One flush under way and the next one, however long it takes; and it does not connect anew.
+                flushed = run.metric("bluelake_ingest_events_total", queue="likes")
+                assert flushed == len(kept)
+                assert flushed <= follower.received <= flushed + 2 * settings.flush_events
+                assert 0 < len(kept) < COUNT
+                assert len(host.cursors) == 1
+                assert client.info("stats")["evicted_keys"] == 0
+                client.config_set("maxmemory", 0)
+                await until(lambda: buffer.depth()["likes"].events == COUNT, 60)
+                assert rkeys(buffer) == expected(0, COUNT)
+                assert set(held(buffer)) >= kept
+                assert run.metric("bluelake_ingest_paused") == 0
 
 
 @pytest.mark.parametrize("wire", ["v1", "v2"])
 @pytest.mark.parametrize("obliging", [True, False])
-def test_a_frame_that_cannot_be_received_is_skipped_and_is_a_gap(
+@pytest.mark.anyio
+async def test_a_frame_that_cannot_be_received_is_skipped_and_is_a_gap(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch, wire: str, obliging: bool
 ) -> None:
     monkeypatch.setattr("ingest.jetstream.LARGEST_MESSAGE_BYTES", 2_000_000)
     monkeypatch.setattr("ingest.follower.LARGEST_MESSAGE_BYTES", 2_000_000)
     monkeypatch.setattr("ingest.follower.FIRST_RETRY_SECONDS", 0.05)
 
-    async def scenario() -> None:
-        async with jetstream_host(wire) as host:
-            host.heeds_largest = obliging
-            huge = frames(100, 1)[0].replace(b'"createdAt"', b'"x":"' + b"A" * 3_000_000 + b'","createdAt"')
-            async with running(tuned(settings, host.url), buffer) as run:
-                await host.give(*frames(0, 100), huge, *frames(101, 100))
-                await until(lambda: rkeys(buffer) == expected(0, 100) | expected(101, 201))
-                count = run.metric("bluelake_ingest_host_faults_total", reason="frame_too_large")
-                assert count == 1 if obliging else count > 1
-            (gap,) = notices(buffer, "gaps")
-            assert gap["cause"] == "frame_too_large"
-            assert gap["from_us"] <= START_US + 100 * 10_000 <= gap["to_us"]  # type: ignore[operator]
-
-    asyncio.run(scenario())
+    async with jetstream_host(wire) as host:
+        host.heeds_largest = obliging
+        huge = frames(100, 1)[0].replace(b'"createdAt"', b'"x":"' + b"A" * 3_000_000 + b'","createdAt"')
+        async with running(tuned(settings, host.url), buffer) as run:
+            await host.give(*frames(0, 100), huge, *frames(101, 100))
+            await until(lambda: rkeys(buffer) == expected(0, 100) | expected(101, 201))
+            count = run.metric("bluelake_ingest_host_faults_total", reason="frame_too_large")
+            assert count == 1 if obliging else count > 1
+        (gap,) = notices(buffer, "gaps")
+        assert gap["cause"] == "frame_too_large"
+        assert gap["from_us"] <= START_US + 100 * 10_000 <= gap["to_us"]  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("obliging", [True, False])
-def test_a_second_frame_that_cannot_be_received_is_a_gap_of_its_own(
+@pytest.mark.anyio
+async def test_a_second_frame_that_cannot_be_received_is_a_gap_of_its_own(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch, obliging: bool
 ) -> None:
     monkeypatch.setattr("ingest.jetstream.LARGEST_MESSAGE_BYTES", 2_000_000)
@@ -97,19 +94,16 @@ def test_a_second_frame_that_cannot_be_received_is_a_gap_of_its_own(
     def huge(number: int) -> bytes:
         return frames(number, 1)[0].replace(b'"createdAt"', b'"x":"' + b"A" * 3_000_000 + b'","createdAt"')
 
-    async def scenario() -> None:
-        async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
-            host.heeds_largest = obliging
-            await host.give(*frames(0, 100), huge(100), *frames(101, 100))
-            await until(lambda: rkeys(buffer) == expected(0, 100) | expected(101, 201))
-            await host.give(*frames(201, 1000), huge(1201), *frames(1202, 100))
-            await until(lambda: rkeys(buffer) == expected(0, 100) | expected(101, 1201) | expected(1202, 1302))
-            await until(lambda: len(notices(buffer, "gaps")) == 2)
-        gaps = notices(buffer, "gaps")
-        for gap, number in zip(gaps, (100, 1201), strict=True):
-            assert gap["from_us"] <= START_US + number * 10_000 <= gap["to_us"]  # type: ignore[operator]
-
-    asyncio.run(scenario())
+    async with jetstream_host() as host, running(tuned(settings, host.url), buffer):
+        host.heeds_largest = obliging
+        await host.give(*frames(0, 100), huge(100), *frames(101, 100))
+        await until(lambda: rkeys(buffer) == expected(0, 100) | expected(101, 201))
+        await host.give(*frames(201, 1000), huge(1201), *frames(1202, 100))
+        await until(lambda: rkeys(buffer) == expected(0, 100) | expected(101, 1201) | expected(1202, 1302))
+        await until(lambda: len(notices(buffer, "gaps")) == 2)
+    gaps = notices(buffer, "gaps")
+    for gap, number in zip(gaps, (100, 1201), strict=True):
+        assert gap["from_us"] <= START_US + number * 10_000 <= gap["to_us"]  # type: ignore[operator]
 
 
 async def _sends_too_much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -125,58 +119,52 @@ async def _sends_too_much(reader: asyncio.StreamReader, writer: asyncio.StreamWr
     writer.close()
 
 
-def test_a_host_that_always_sends_too_large_a_frame_is_left_for_another(
+@pytest.mark.anyio
+async def test_a_host_that_always_sends_too_large_a_frame_is_left_for_another(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.follower.FIRST_RETRY_SECONDS", 0.05)
 
-    async def scenario() -> None:
-        async with await asyncio.start_server(_sends_too_much, "127.0.0.1", 0) as server, jetstream_host() as good:
-            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/subscribe"
-            async with running(tuned(settings, url, good.url), buffer) as run:
-                await good.give(*frames(0, 100))
-                await until(lambda: rkeys(buffer) == expected(0, 100))
-                assert good.cursors == [START_US]
-                # The first try, and the two of asking for less.
-                assert run.metric("bluelake_ingest_host_faults_total", reason="frame_too_large") == 3
-            assert notices(buffer, "gaps") == []
-
-    asyncio.run(scenario())
+    async with await asyncio.start_server(_sends_too_much, "127.0.0.1", 0) as server, jetstream_host() as good:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/subscribe"
+        async with running(tuned(settings, url, good.url), buffer) as run:
+            await good.give(*frames(0, 100))
+            await until(lambda: rkeys(buffer) == expected(0, 100))
+            assert good.cursors == [START_US]
+            # The first try, and the two of asking for less.
+            assert run.metric("bluelake_ingest_host_faults_total", reason="frame_too_large") == 3
+        assert notices(buffer, "gaps") == []
 
 
-def test_frames_that_are_no_events_stop_the_reading_too_while_redis_takes_nothing(
+@pytest.mark.anyio
+async def test_frames_that_are_no_events_stop_the_reading_too_while_redis_takes_nothing(
     buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.flusher.LAST_RETRY_SECONDS", 0.2)
     junk = [b"junk%d" % number for number in range(60_000)]
 
-    async def scenario() -> None:
-        with redis_client.Redis(port=redis_server.port) as client:
-            client.config_set("maxmemory-policy", "noeviction")
-            client.config_set("maxmemory", 1)
-            async with jetstream_host() as host, running(tuned(settings, host.url), buffer) as run:
-                await until(lambda: run.metric("bluelake_ingest_connected"))
-                (session,) = run.ingester._hosts.sessions.values()
-                await host.give(*junk)
-                await until(lambda: run.metric("bluelake_ingest_paused") == 1)
-                await until(lambda: session.received >= settings.flush_events)
-                for _ in range(20):
-                    assert session.received <= 3 * settings.flush_events
-                    await asyncio.sleep(0.05)
-                client.config_set("maxmemory", 0)
-                await until(lambda: len(notices(buffer, "rejects")) == len(junk))
-
-    asyncio.run(scenario())
+    with redis_client.Redis(port=redis_server.port) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 1)
+        async with jetstream_host() as host, running(tuned(settings, host.url), buffer) as run:
+            await until(lambda: run.metric("bluelake_ingest_connected"))
+            (follower,) = run.ingester._followers
+            await host.give(*junk)
+            await until(lambda: run.metric("bluelake_ingest_paused") == 1)
+            await until(lambda: follower.received >= settings.flush_events)
+            for _ in range(20):
+                assert follower.received <= 3 * settings.flush_events
+                await asyncio.sleep(0.05)
+            client.config_set("maxmemory", 0)
+            await until(lambda: len(notices(buffer, "rejects")) == len(junk))
 
 
-def test_a_frame_over_the_accepted_size_is_rejected_alone(buffer: Buffer, settings: Settings) -> None:
-    async def scenario() -> None:
-        async with jetstream_host() as host:
-            large = frames(10, 1)[0].replace(b'"createdAt"', b'"x":"' + b"A" * 1_500_000 + b'","createdAt"')
-            async with running(tuned(settings, host.url, max_frame_mb=1), buffer):
-                await host.give(*frames(0, 10), large, *frames(11, 10))
-                await until(lambda: rkeys(buffer) == expected(0, 10) | expected(11, 21))
-                await until(lambda: [notice["reason"] for notice in notices(buffer, "rejects")] == ["too_large"])
-                assert len(host.cursors) == 1
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_a_frame_over_the_accepted_size_is_rejected_alone(buffer: Buffer, settings: Settings) -> None:
+    async with jetstream_host() as host:
+        large = frames(10, 1)[0].replace(b'"createdAt"', b'"x":"' + b"A" * 1_500_000 + b'","createdAt"')
+        async with running(tuned(settings, host.url, max_frame_mb=1), buffer):
+            await host.give(*frames(0, 10), large, *frames(11, 10))
+            await until(lambda: rkeys(buffer) == expected(0, 10) | expected(11, 21))
+            await until(lambda: [notice["reason"] for notice in notices(buffer, "rejects")] == ["too_large"])
+            assert len(host.cursors) == 1

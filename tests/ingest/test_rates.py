@@ -1,4 +1,4 @@
-"""Steady streams, slow hosts and the hosts' clocks."""
+"""Steady streams and slow hosts."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from bluelake.core.clock import now_us
-from ingest.clocks import LARGEST_LAG_US, Clocks, rev_us
 from ingest.rates import Flow, UsualRate
-from tests.support.frames import NOON_US, commit_frame
 
 SECOND_US = 1_000_000
 HOSTS = frozenset({"a", "b"})
@@ -114,37 +112,3 @@ def test_a_rate_that_cannot_be_kept_is_known_all_the_same(tmp_path: Path) -> Non
     usual = UsualRate(0.3, HOSTS, tmp_path / "missing" / "rate.json")
     usual.is_slow("a", 60_000, 100, 100)
     assert usual.per_second == 600
-
-
-def frame(made_us: int) -> bytes:
-    return commit_frame(rev=made_us << 10 | 5)
-
-
-def test_a_rev_tells_when_the_commit_was_made() -> None:
-    assert rev_us(frame(NOON_US)) == NOON_US
-    # One of the network, which a host served at 1783175888085434.
-    assert 0 < 1_783_175_888_085_434 - (rev_us(b'{"rev":"3mptbypluud2a"}') or 0) < SECOND_US
-    assert rev_us(b'{"rev":"3mptbyp"}') is None
-    assert rev_us(b'{"rev":"3mptbyplu!d2a"}') is None
-    assert rev_us(b"{}") is None
-
-
-def test_a_hosts_lag_is_the_median_of_what_its_times_are_behind_the_revs() -> None:
-    clocks = Clocks()
-    assert clocks.lag_us("a") == 0
-    clocks.note("a", [frame(NOON_US - lag) for lag in (300, 100, 200)], [NOON_US] * 3)
-    clocks.note("b", [frame(NOON_US)], [NOON_US - 5 * SECOND_US])
-    clocks.note("c", [frame(NOON_US - LARGEST_LAG_US - 1), b"{}"], [NOON_US] * 2)
-    assert (clocks.lag_us("a"), clocks.lag_us("b")) == (200, -5 * SECOND_US)
-    # Nothing usable came from it.
-    assert (clocks.knows("c"), clocks.lag_us("c")) == (False, 0)
-
-
-def test_a_new_connections_lag_is_learned_from_it_alone() -> None:
-    clocks = Clocks({"a": 600 * SECOND_US})
-    assert (clocks.knows("a"), clocks.lag_us("a")) == (True, 600 * SECOND_US)
-    clocks.note("a", [frame(NOON_US - 300)] * 60, [NOON_US] * 60)
-    clocks.renew("a")
-    assert clocks.lag_us("a") == 300
-    clocks.note("a", [frame(NOON_US - 100)], [NOON_US])
-    assert clocks.lag_us("a") == 100

@@ -70,12 +70,10 @@ async def received(url: str) -> tuple[list[bytes], ConnectionClosed]:
         return messages, error
 
 
-def run(pieces: list[bytes]) -> tuple[list[bytes], ConnectionClosed]:
-    async def scenario() -> tuple[list[bytes], ConnectionClosed]:
-        async with raw_host(pieces) as url, asyncio.timeout(30):
-            return await received(url)
-
-    return asyncio.run(scenario())
+async def received_from(pieces: list[bytes]) -> tuple[list[bytes], ConnectionClosed]:
+    """The same, from a host that sends `pieces`."""
+    async with raw_host(pieces) as url, asyncio.timeout(30):
+        return await received(url)
 
 
 def cut(stream: bytes, size: Callable[[], int]) -> list[bytes]:
@@ -87,8 +85,9 @@ def cut(stream: bytes, size: Callable[[], int]) -> list[bytes]:
     return pieces
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("seed", range(12))
-def test_every_message_comes_whole_and_in_order_however_the_stream_is_cut(seed: int) -> None:
+async def test_every_message_comes_whole_and_in_order_however_the_stream_is_cut(seed: int) -> None:
     rng = random.Random(seed)
     stream, expected = b"", []
     for number in range(rng.randrange(20, 60)):
@@ -109,28 +108,31 @@ def test_every_message_comes_whole_and_in_order_however_the_stream_is_cut(seed: 
     # Few bytes at a time only where there are few: every piece is a read of its own.
     largest = rng.choice((len(stream) // 3000 + 3, 2000, 300_000))
 
-    messages, end = run(cut(stream, lambda: rng.randrange(1, largest + 1)))
+    messages, end = await received_from(cut(stream, lambda: rng.randrange(1, largest + 1)))
 
     assert messages == expected
     assert end.rcvd is not None
     assert end.rcvd.code == 1000
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("length", [LARGE_FRAME_BYTES - 1, LARGE_FRAME_BYTES, 3 * LARGE_FRAME_BYTES])
-def test_a_large_message_between_small_ones(length: int) -> None:
+async def test_a_large_message_between_small_ones(length: int) -> None:
     payload = bytes(range(256)) * (length // 256) + b"x" * (length % 256)
-    messages, _ = run(cut(wire(b"before") + wire(payload) + wire(b"after"), lambda: 100_003))
+    messages, _ = await received_from(cut(wire(b"before") + wire(payload) + wire(b"after"), lambda: 100_003))
     assert messages == [b"before", payload, b"after"]
 
 
-def test_what_came_before_a_connection_breaks_in_the_middle_of_a_frame_is_there() -> None:
+@pytest.mark.anyio
+async def test_what_came_before_a_connection_breaks_in_the_middle_of_a_frame_is_there() -> None:
     for missing in (1, 400, 501, 503):
-        messages, end = run([wire(b"a" * 300), (wire(b"whole") + wire(b"b" * 500))[:-missing]])
+        messages, end = await received_from([wire(b"a" * 300), (wire(b"whole") + wire(b"b" * 500))[:-missing]])
         assert messages == [b"a" * 300, b"whole"]
         assert isinstance(end, ConnectionClosedError)
         assert end.rcvd is None
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("broken", "code"),
     [
@@ -141,43 +143,41 @@ def test_what_came_before_a_connection_breaks_in_the_middle_of_a_frame_is_there(
         (b"\x81\x7f" + struct.pack("!Q", 1 << 40), 1009),  # larger than is accepted
     ],
 )
-def test_a_host_that_breaks_the_protocol_is_told_so_and_what_came_before_is_kept(broken: bytes, code: int) -> None:
-    messages, end = run([wire(b"good") + broken + wire(b"never") * 3])
+async def test_a_host_that_breaks_the_protocol_is_told_so_and_what_came_before_is_kept(
+    broken: bytes, code: int
+) -> None:
+    messages, end = await received_from([wire(b"good") + broken + wire(b"never") * 3])
     assert messages == [b"good"]
     assert end.sent is not None
     assert end.sent.code == code
 
 
-def test_an_answer_that_is_no_upgrade_reaches_the_caller_with_its_body() -> None:
+@pytest.mark.anyio
+async def test_an_answer_that_is_no_upgrade_reaches_the_caller_with_its_body() -> None:
     answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 26\r\n\r\n"
 
-    async def scenario() -> None:
-        async with raw_host([b'{"error":"', b'CursorTooOld"}  '], answer=answer) as url, asyncio.timeout(30):
-            with pytest.raises(InvalidStatus) as refused:
-                await received(url)
-            assert refused.value.response.status_code == 400
-            assert refused.value.response.body == b'{"error":"CursorTooOld"}  '
-
-    asyncio.run(scenario())
+    async with raw_host([b'{"error":"', b'CursorTooOld"}  '], answer=answer) as url, asyncio.timeout(30):
+        with pytest.raises(InvalidStatus) as refused:
+            await received(url)
+        assert refused.value.response.status_code == 400
+        assert refused.value.response.body == b'{"error":"CursorTooOld"}  '
 
 
-def test_a_reader_that_does_not_take_stops_the_socket_and_gets_everything_later() -> None:
+@pytest.mark.anyio
+async def test_a_reader_that_does_not_take_stops_the_socket_and_gets_everything_later() -> None:
     count = 10 * RECEIVE_QUEUE
 
-    async def scenario() -> None:
-        pieces = [wire(b"%0500d" % number) for number in range(count)]
-        async with raw_host([b"".join(pieces[start : start + 64]) for start in range(0, count, 64)]) as url:
-            connection = await connect(url, create_connection=FrameStream, compression=None)
-            assert isinstance(connection, FrameStream)
-            async with asyncio.timeout(60):
-                while connection.transport.is_reading():
-                    await asyncio.sleep(0)
-            assert RECEIVE_QUEUE <= len(connection._gathered) < 2 * RECEIVE_QUEUE
-            messages: list[bytes] = []
-            async with asyncio.timeout(60):
-                while len(messages) < count:
-                    messages += await connection.take()
-            assert messages == [b"%0500d" % number for number in range(count)]
-            await connection.close()
-
-    asyncio.run(scenario())
+    pieces = [wire(b"%0500d" % number) for number in range(count)]
+    async with raw_host([b"".join(pieces[start : start + 64]) for start in range(0, count, 64)]) as url:
+        connection = await connect(url, create_connection=FrameStream, compression=None)
+        assert isinstance(connection, FrameStream)
+        async with asyncio.timeout(60):
+            while connection.transport.is_reading():
+                await asyncio.sleep(0)
+        assert RECEIVE_QUEUE <= len(connection._gathered) < 2 * RECEIVE_QUEUE
+        messages: list[bytes] = []
+        async with asyncio.timeout(60):
+            while len(messages) < count:
+                messages += await connection.take()
+        assert messages == [b"%0500d" % number for number in range(count)]
+        await connection.close()

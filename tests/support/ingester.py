@@ -95,7 +95,7 @@ def tuned(settings: Settings, *urls: str, **more: object) -> Settings:
     )
 
 
-def said(settings: Settings) -> str:
-    """What the ingester last said of itself."""
+def reported(settings: Settings) -> str:
+    """The status that the ingester reported last."""
     path = settings.home / "status" / "ingest.json"
     return path.read_text() if path.exists() else ""
