@@ -55,7 +55,7 @@ def test_events_in_a_row_behind_a_jump_confirm_a_hole_and_none_of_them_is_placed
     assert (continuity.hole, continuity.last_us) == (None, 115 * SECOND_US)
 
 
-@pytest.mark.parametrize("odd", [112, 900])
+@pytest.mark.parametrize("odd", [112, 900], ids=["little", "far"])
 def test_a_holes_end_is_not_taken_from_an_odd_first_event(odd: float) -> None:
     continuity = steady()
     for seconds in (odd, 130, 130.1, 130.2, 130.3):
@@ -118,7 +118,7 @@ def test_a_network_that_has_become_steady_is_known_to_the_next_connection() -> N
     assert not admitted(second, 153)
 
 
-@pytest.mark.parametrize(("horizon_seconds", "is_steady"), [(0, False), (2000, True)])
+@pytest.mark.parametrize(("horizon_seconds", "is_steady"), [(0, False), (2000, True)], ids=["new events", "old events"])
 def test_what_is_served_again_of_long_ago_tells_nothing_of_the_network_of_today(
     horizon_seconds: int, is_steady: bool
 ) -> None:
@@ -130,7 +130,7 @@ def test_what_is_served_again_of_long_ago_tells_nothing_of_the_network_of_today(
     assert network.is_steady is is_steady
 
 
-@pytest.mark.parametrize("is_steady", [True, False])
+@pytest.mark.parametrize("is_steady", [True, False], ids=["steady", "sparse"])
 def test_a_young_connection_is_judged_by_those_before_it(is_steady: bool) -> None:
     continuity = Continuity(GAP_US, lambda: 100 * SECOND_US, network=Network(is_steady))
     assert admitted(continuity, 100)
@@ -150,6 +150,7 @@ def test_a_first_run_has_no_hole_before_it() -> None:
         (True, 100, None),
         (True, 100.1, GapCause.CURSOR_TOO_OLD),
     ],
+    ids=["within a gap", "later", "outdated, in time", "outdated, later"],
 )
 def test_a_replay_that_begins_late(outdated: bool, seconds: float, cause: GapCause | None) -> None:
     continuity = Continuity(GAP_US, lambda: 100 * SECOND_US, is_outdated=outdated)

@@ -23,23 +23,24 @@ from ingest.hosts import Hosts
 from ingest.receive import FrameStream
 from ingest.session import Beginning, Session
 from ingest.wire_v1 import WireV1
-from tests.support.ingester import REWIND_SECONDS, START_US, Run, frames, held, notices, running, tuned, until
+from tests.support.ingester import (
+    REWIND_SECONDS,
+    START_US,
+    Run,
+    expected,
+    frames,
+    notices,
+    rkeys,
+    running,
+    tuned,
+    until,
+)
 from tests.support.jetstream_host import JetstreamHost, jetstream_host
 from tests.support.redis import RedisServer
 
 FAILOVER_SECONDS = 4
 SECOND_US = 1_000_000
 MARGIN_US = REWIND_SECONDS * SECOND_US
-
-
-def rkeys(buffer: Buffer) -> set[str]:
-    """The rkeys of what is held."""
-    return {json.loads(frame)["commit"]["rkey"] for frame in held(buffer)}
-
-
-def expected(first: int, last: int) -> set[str]:
-    """The rkeys of frames `first` up to `last`, that left out."""
-    return {json.loads(frame)["commit"]["rkey"] for frame in frames(first, last - first)}
 
 
 def span(first: int, last: int) -> tuple[int, int]:
@@ -102,7 +103,7 @@ async def test_another_host_takes_over_by_time_and_each_keeps_its_own_cursor(
             assert first.cursors[-1] == START_US + 1495 * 10_000 - FAILOVER_SECONDS * SECOND_US
 
 
-@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("restarted", [False, True], ids=["dropped", "restarted"])
 @pytest.mark.anyio
 async def test_what_a_host_that_lags_had_not_served_yet_the_next_one_is_asked_for(
     buffer: Buffer, settings: Settings, restarted: bool
@@ -178,7 +179,11 @@ async def test_a_clock_that_is_set_back_while_the_host_is_read_takes_its_cursor_
         assert host.cursors[-1] == START_US + 1995 * 10_000 - MARGIN_US
 
 
-@pytest.mark.parametrize(("lag_seconds", "from_seconds"), [(None, -20), (600, -20), (-5, -25)])
+@pytest.mark.parametrize(
+    ("lag_seconds", "from_seconds"),
+    [(None, -20), (600, -20), (-5, -25)],
+    ids=["lag unknown", "it lagged", "slow clock"],
+)
 def test_a_host_is_asked_as_if_it_had_caught_up(
     buffer: Buffer, settings: Settings, lag_seconds: int | None, from_seconds: int
 ) -> None:
@@ -335,6 +340,7 @@ def test_a_suspect_span_does_not_hide_that_redis_stands_further_back(settings: S
     ("begun_seconds", "last_seconds", "is_covered"),
     # The other host's clock is 5 s ahead.
     [(-240 + 5, 5, True), (-240 + 5, 4, False), (-240 + 6, 5, False), (-20, 60, False)],
+    ids=["all of it", "ends too soon", "begins too late", "begins inside"],
 )
 def test_a_suspect_span_ends_with_a_connection_that_began_before_it_and_ended_behind_it(
     settings: Settings, buffer: Buffer, begun_seconds: int, last_seconds: int, is_covered: bool
@@ -361,7 +367,7 @@ async def test_hosts_that_are_away_at_first_do_not_move_the_start(buffer: Buffer
         assert host.cursors[0] == away.cursors[0]
 
 
-@pytest.mark.parametrize("kept_from", [0, 1400])
+@pytest.mark.parametrize("kept_from", [0, 1400], ids=["number is there", "number is too old"])
 @pytest.mark.anyio
 async def test_a_restart_right_before_a_gap_finds_it_though_the_other_hosts_clock_is_ahead(
     buffer: Buffer, settings: Settings, kept_from: int
@@ -419,7 +425,7 @@ async def test_a_host_that_is_away_for_a_moment_is_still_asked_for_a_gap(buffer:
         assert notices(buffer, "gaps") == []
 
 
-@pytest.mark.parametrize("others_end", [800, 640])
+@pytest.mark.parametrize("others_end", [800, 640], ids=["far apart", "close"])
 @pytest.mark.anyio
 async def test_what_no_host_has_is_one_gap_the_smallest_and_a_restart_does_not_note_it_again(
     buffer: Buffer, settings: Settings, others_end: int
@@ -589,6 +595,7 @@ async def test_a_hole_that_turns_out_to_be_none_while_it_is_judged_is_no_gap(
 @pytest.mark.parametrize(
     ("first_seq", "reason", "asked_twice"),
     [(1, "silent", True), (900_000 - 1800, "renumbered", True), (900_000, "", False)],
+    ids=["number unused yet", "number of another event", "same numbers"],
 )
 @pytest.mark.anyio
 async def test_a_host_that_counts_anew_is_asked_by_time(

@@ -30,6 +30,7 @@ from tests.support.jetstream_host import jetstream_host
         b'{"$type":"message","payload":{"$type":"\xff"}}',
         b'{"kind":"commit","time_us":1,"commit":{"operation":"create","collection":"\xff"}}',
     ],
+    ids=["kind", "array", "v2 kind", "collection"],
 )
 @pytest.mark.anyio
 async def test_bytes_that_are_no_utf8_inside_a_string(
@@ -68,6 +69,7 @@ def _location(address: str) -> Callable[[Response], None]:
         (302, _location("ws://h:99999999/"), "unreachable"),
         (302, _location("ws://a..b/"), "unreachable"),
     ],
+    ids=["two Retry-After", "body no UTF-8", "location no URL", "location no port", "location no name"],
 )
 @pytest.mark.anyio
 async def test_an_odd_answer_to_the_handshake(
@@ -82,7 +84,7 @@ async def test_an_odd_answer_to_the_handshake(
             await until(lambda: len(held(buffer)) == 100)
 
 
-@pytest.mark.parametrize("kept", [8, 100])
+@pytest.mark.parametrize("kept", [8, 100], ids=["eight bytes", "hundred bytes"])
 @pytest.mark.anyio
 async def test_a_dictionary_that_is_one_by_its_first_bytes_only(buffer: Buffer, settings: Settings, kept: int) -> None:
     async with jetstream_host() as host:
@@ -105,8 +107,12 @@ def test_a_compressed_frame_that_is_cut_off_is_not_taken_for_a_shorter_one(lost:
         inflater.inflate(message[:-lost])
 
 
-@pytest.mark.parametrize("diagnose", [wire_v1.diagnose, wire_v2.diagnose])
-@pytest.mark.parametrize(("end", "reason"), [(b"]}", RejectReason.MISSING_FIELD), (b",NaN]}", RejectReason.NOT_JSON)])
+@pytest.mark.parametrize("diagnose", [wire_v1.diagnose, wire_v2.diagnose], ids=["v1", "v2"])
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [(b"]}", RejectReason.MISSING_FIELD), (b",NaN]}", RejectReason.NOT_JSON)],
+    ids=["whole", "broken"],
+)
 def test_a_frame_of_very_many_values_is_not_built(
     diagnose: Callable[[bytes], RejectReason], end: bytes, reason: RejectReason
 ) -> None:

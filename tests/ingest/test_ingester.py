@@ -137,6 +137,7 @@ async def test_a_redis_that_is_emptied_before_anything_was_drained_loses_nothing
 @pytest.mark.parametrize(
     ("gone", "is_drained", "source"),
     [((METADATA,), False, "redis"), ((METADATA,), True, "lake"), ((METADATA, FLUSHES), False, "start")],
+    ids=["metadata", "metadata after a drain", "metadata and flushes"],
 )
 @pytest.mark.anyio
 async def test_metadata_that_is_gone_while_the_streams_stay_loses_nothing_and_stops_no_drain(
@@ -276,21 +277,26 @@ async def test_a_redis_that_is_away_loses_nothing(
 
 
 @pytest.mark.anyio
-async def test_a_second_ingester_stands_by_until_the_first_is_gone(buffer: Buffer, settings: Settings) -> None:
+async def test_a_second_ingester_stands_by_until_the_first_is_gone(
+    buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.ingester.STANDBY_SECONDS", 2.0)
     async with jetstream_host() as host:
         chosen = tuned(settings, host.url)
         async with running(chosen, buffer) as first:
             await host.give(*frames(0, 100))
             await until(lambda: first.metric("bluelake_ingest_flushes_total") > 0)
             async with running(chosen, buffer) as second:
-                for number in range(100, 200):
+                number = 100
+                while '"standby"' not in reported(settings) or number < 200:
                     await host.give(*frames(number, 1))
+                    number += 1
                     await asyncio.sleep(0.01)
-                await until(lambda: set(held(buffer)) == set(frames(0, 200)))
+                await until(lambda: set(held(buffer)) == set(frames(0, number)))
                 await first.stop()
-                await host.give(*frames(200, 100))
-                await until(lambda: set(held(buffer)) == set(frames(0, 300)))
-                assert second.metric("bluelake_ingest_flushes_total") > 0
+                await host.give(*frames(number, 100))
+                await until(lambda: set(held(buffer)) == set(frames(0, number + 100)))
+                await until(lambda: second.metric("bluelake_ingest_flushes_total") > 0)
 
 
 @pytest.mark.anyio

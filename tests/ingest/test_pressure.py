@@ -4,14 +4,14 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-import json
 
 import pytest
 import redis as redis_client
 
 from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
-from tests.support.ingester import START_US, frames, held, notices, reported, running, tuned, until
+from ingest.flusher import Flusher
+from tests.support.ingester import START_US, expected, frames, held, notices, reported, rkeys, running, tuned, until
 from tests.support.jetstream_host import jetstream_host
 from tests.support.redis import RedisServer
 
@@ -19,12 +19,24 @@ COUNT = 12_000
 FILLING = 250_000
 
 
-def rkeys(buffer: Buffer) -> set[str]:
-    return {json.loads(frame)["commit"]["rkey"] for frame in held(buffer)}
+def counted_tries(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Why flushes waited, a line for each try that failed. Tries follow each other quickly."""
+    monkeypatch.setattr("ingest.flusher.LAST_RETRY_SECONDS", 0.05)
+    tries: list[str] = []
+    report_waiting = Flusher._report_waiting
+
+    def counting(self: Flusher, error: Exception) -> None:
+        tries.append(str(error))
+        report_waiting(self, error)
+
+    monkeypatch.setattr(Flusher, "_report_waiting", counting)
+    return tries
 
 
-def expected(first: int, last: int) -> set[str]:
-    return {json.loads(frame)["commit"]["rkey"] for frame in frames(first, last - first)}
+async def more_tries(tries: list[str], count: int = 5) -> None:
+    """Wait for `count` more tries that fail: the reader had the time to read on if nothing stopped it."""
+    goal = len(tries) + count
+    await until(lambda: len(tries) >= goal)
 
 
 @pytest.mark.parametrize("wire", ["v1", "v2"])
@@ -32,7 +44,7 @@ def expected(first: int, last: int) -> set[str]:
 async def test_a_redis_at_its_memory_limit_stops_the_reading_evicts_nothing_and_loses_nothing(
     buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, wire: str
 ) -> None:
-    monkeypatch.setattr("ingest.flusher.LAST_RETRY_SECONDS", 0.2)
+    tries = counted_tries(monkeypatch)
 
     with redis_client.Redis(port=redis_server.port) as client:
         client.config_set("maxmemory-policy", "noeviction")
@@ -44,7 +56,7 @@ async def test_a_redis_at_its_memory_limit_stops_the_reading_evicts_nothing_and_
                 await until(lambda: "takes no writes now" in reported(settings))
                 kept = set(held(buffer))
                 (follower,) = run.ingester._followers
-                await asyncio.sleep(1)
+                await more_tries(tries)
                 # One flush under way and the next one, however long it takes; and it does not connect anew.
                 flushed = run.metric("bluelake_ingest_events_total", queue="likes")
                 assert flushed == len(kept)
@@ -60,7 +72,7 @@ async def test_a_redis_at_its_memory_limit_stops_the_reading_evicts_nothing_and_
 
 
 @pytest.mark.parametrize("wire", ["v1", "v2"])
-@pytest.mark.parametrize("obliging", [True, False])
+@pytest.mark.parametrize("obliging", [True, False], ids=["obliging", "not obliging"])
 @pytest.mark.anyio
 async def test_a_frame_that_cannot_be_received_is_skipped_and_is_a_gap(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch, wire: str, obliging: bool
@@ -82,7 +94,7 @@ async def test_a_frame_that_cannot_be_received_is_skipped_and_is_a_gap(
         assert gap["from_us"] <= START_US + 100 * 10_000 <= gap["to_us"]  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("obliging", [True, False])
+@pytest.mark.parametrize("obliging", [True, False], ids=["obliging", "not obliging"])
 @pytest.mark.anyio
 async def test_a_second_frame_that_cannot_be_received_is_a_gap_of_its_own(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch, obliging: bool
@@ -140,21 +152,21 @@ async def test_a_host_that_always_sends_too_large_a_frame_is_left_for_another(
 async def test_frames_that_are_no_events_stop_the_reading_too_while_redis_takes_nothing(
     buffer: Buffer, settings: Settings, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.flusher.LAST_RETRY_SECONDS", 0.2)
-    junk = [b"junk%d" % number for number in range(60_000)]
+    tries = counted_tries(monkeypatch)
+    junk = [b"junk%d" % number for number in range(1000)]
 
     with redis_client.Redis(port=redis_server.port) as client:
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", 1)
-        async with jetstream_host() as host, running(tuned(settings, host.url), buffer) as run:
+        async with jetstream_host() as host, running(tuned(settings, host.url, flush_events=20), buffer) as run:
             await until(lambda: run.metric("bluelake_ingest_connected"))
             (follower,) = run.ingester._followers
             await host.give(*junk)
             await until(lambda: run.metric("bluelake_ingest_paused") == 1)
-            await until(lambda: follower.received >= settings.flush_events)
-            for _ in range(20):
-                assert follower.received <= 3 * settings.flush_events
-                await asyncio.sleep(0.05)
+            await until(lambda: follower.received >= 20)
+            await more_tries(tries)
+            # One flush under way, and the next one.
+            assert follower.received <= 3 * 20
             client.config_set("maxmemory", 0)
             await until(lambda: len(notices(buffer, "rejects")) == len(junk))
 

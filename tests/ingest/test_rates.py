@@ -87,21 +87,31 @@ def test_what_was_learned_outlives_a_restart_until_every_host_is_slow(tmp_path: 
     assert UsualRate(0.3, HOSTS, path).per_second is None
 
 
-@pytest.mark.parametrize("at_seconds", [0, -6 * 86400, -8 * 86400, 8 * 86400])
+@pytest.mark.parametrize(
+    "at_seconds", [0, -6 * 86400, -8 * 86400, 8 * 86400], ids=["now", "6 days ago", "8 days ago", "8 days ahead"]
+)
 def test_a_rate_of_long_ago_is_not_known(tmp_path: Path, at_seconds: int) -> None:
     path = tmp_path / "rate.json"
     path.write_text(json.dumps({"per_second": 600, "at_us": now_us() + at_seconds * SECOND_US}))
     assert UsualRate(0.3, HOSTS, path).per_second == (600 if abs(at_seconds) < 7 * 86400 else None)
 
 
-@pytest.mark.parametrize("rate", ["-600", "0", "NaN", "Infinity", "null", "[]", '"many"', "1" + "0" * 400])
+@pytest.mark.parametrize(
+    "rate",
+    ["-600", "0", "NaN", "Infinity", "null", "[]", '"many"', "1" + "0" * 400],
+    ids=["negative", "zero", "NaN", "infinite", "null", "array", "text", "huge"],
+)
 def test_a_rate_that_is_none_is_not_known(tmp_path: Path, rate: str) -> None:
     path = tmp_path / "rate.json"
     path.write_text(f'{{"per_second": {rate}, "at_us": {now_us()}}}')
     assert UsualRate(0.3, HOSTS, path).per_second is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"7", b"{}", b'{"per_second": 600}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff", b"[]", b"7", b"{}", b'{"per_second": 600}', b"[" * 100_000],
+    ids=["empty", "cut", "no UTF-8", "array", "number", "object", "no time", "deep"],
+)
 def test_a_damaged_file_is_no_rate(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "rate.json"
     path.write_bytes(content)

@@ -142,6 +142,7 @@ async def test_what_came_before_a_connection_breaks_in_the_middle_of_a_frame_is_
         (wire(b"part", TEXT, fin=False) + wire(b"another"), 1002),
         (b"\x81\x7f" + struct.pack("!Q", 1 << 40), 1009),  # larger than is accepted
     ],
+    ids=["masked", "RSV1", "unknown opcode", "unfinished", "too large"],
 )
 async def test_a_host_that_breaks_the_protocol_is_told_so_and_what_came_before_is_kept(
     broken: bytes, code: int

@@ -9,18 +9,10 @@ import pytest
 
 from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
-from tests.support.ingester import START_US, frames, held, notices, until
+from tests.support.ingester import START_US, expected, frames, held, notices, rkeys, until
 from tests.support.jetstream_host import JetstreamHost, jetstream_host
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment
-
-
-def rkeys(buffer: Buffer) -> set[str]:
-    return {json.loads(frame)["commit"]["rkey"] for frame in held(buffer)}
-
-
-def expected(first: int, last: int) -> set[str]:
-    return {json.loads(frame)["commit"]["rkey"] for frame in frames(first, last - first)}
 
 
 async def ingester(settings: Settings, *hosts: JetstreamHost, **environment: str) -> asyncio.subprocess.Process:
@@ -45,7 +37,9 @@ async def ingester(settings: Settings, *hosts: JetstreamHost, **environment: str
     )
 
 
-@pytest.mark.parametrize(("wire", "compared"), [("v1", 1), ("v2", 1), ("v2", 2)])
+@pytest.mark.parametrize(
+    ("wire", "compared"), [("v1", 1), ("v2", 1), ("v2", 2)], ids=["v1", "v2", "v2 and v1 compared"]
+)
 @pytest.mark.anyio
 async def test_killed_anywhere_it_loses_nothing(buffer: Buffer, settings: Settings, wire: str, compared: int) -> None:
     deaths = ["before-flush:2", "after-flush-before-answer:2", "before-resume", "after-flush-before-answer"]

@@ -64,7 +64,9 @@ async def test_v2_is_read_and_resumed_by_sequence_number(buffer: Buffer, setting
         assert notices(buffer, "gaps") == []
 
 
-@pytest.mark.parametrize(("wires", "paths"), [(("v1",), [V2_PATH, V1_PATH]), (("v1", "v2"), [V2_PATH])])
+@pytest.mark.parametrize(
+    ("wires", "paths"), [(("v1",), [V2_PATH, V1_PATH]), (("v1", "v2"), [V2_PATH])], ids=["v1 alone", "both"]
+)
 @pytest.mark.anyio
 async def test_the_wire_of_a_url_without_a_path_is_found_out(
     buffer: Buffer, settings: Settings, wires: tuple[str, ...], paths: list[str]
@@ -193,6 +195,7 @@ async def test_frames_come_compressed_with_the_hosts_dictionary(buffer: Buffer, 
         (b"no dictionary at all", "no_dictionary"),
         (zstandard.train_dictionary(8192, frames(0, 2000), dict_id=4711).as_bytes(), "other"),
     ],
+    ids=["none", "no dictionary", "another one"],
 )
 @pytest.mark.anyio
 async def test_without_the_right_dictionary_a_host_is_read_plain(
@@ -213,7 +216,9 @@ async def test_without_the_right_dictionary_a_host_is_read_plain(
             assert {"compress", "zstdDictionary"}.isdisjoint(host.queries[-1])
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["in the headers", "in the body"]
+)
 def test_a_host_that_draws_its_dictionary_out_for_ever_holds_up_neither_the_reading_nor_the_end(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch, head: bytes
 ) -> None:
@@ -251,7 +256,7 @@ def test_a_host_that_draws_its_dictionary_out_for_ever_holds_up_neither_the_read
     assert time.monotonic() - started < 30
 
 
-@pytest.mark.parametrize("password", ["s3cret", "s3cret-of-old"])
+@pytest.mark.parametrize("password", ["s3cret", "s3cret-of-old"], ids=["right", "wrong"])
 @pytest.mark.anyio
 async def test_the_password_in_a_url_is_given_to_the_host_and_to_nobody_else(
     buffer: Buffer, settings: Settings, caplog: pytest.LogCaptureFixture, password: str

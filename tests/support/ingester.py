@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 
 from prometheus_client import CollectorRegistry
@@ -21,10 +23,28 @@ REWIND_SECONDS = 2
 
 def frames(first: int, count: int) -> list[bytes]:
     """`count` likes, a hundredth of a second apart, numbered from `first`."""
-    return [
-        commit_frame(rkey=f"3k{number:05d}", rev=(START_US + number * 10_000) << 10, time_us=START_US + number * 10_000)
-        for number in range(first, first + count)
-    ]
+    return [_frame(number) for number in range(first, first + count)]
+
+
+@functools.cache
+def _frame(number: int) -> bytes:
+    time_us = START_US + number * 10_000
+    return commit_frame(rkey=f"3k{number:05d}", rev=time_us << 10, time_us=time_us)
+
+
+def rkeys(buffer: Buffer) -> set[str]:
+    """The rkeys of what is held."""
+    return set(map(_rkey, held(buffer)))
+
+
+def expected(first: int, last: int) -> set[str]:
+    """The rkeys of frames `first` up to `last`, that left out."""
+    return set(map(_rkey, frames(first, last - first)))
+
+
+@functools.cache
+def _rkey(frame: bytes) -> str:
+    return str(json.loads(frame)["commit"]["rkey"])
 
 
 def held(buffer: Buffer) -> list[bytes]:
@@ -76,10 +96,15 @@ async def running(settings: Settings, buffer: Buffer) -> AsyncIterator[Run]:
 
 
 async def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until `condition` holds; TimeoutError after `seconds`."""
+    """Wait until `condition` holds; TimeoutError after `seconds`.
+
+    What is waited for runs on the same event loop, so a slow condition is asked less often.
+    """
     async with asyncio.timeout(seconds):
+        began = time.perf_counter()
         while not condition():
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(max(0.01, 2 * (time.perf_counter() - began)))
+            began = time.perf_counter()
 
 
 def tuned(settings: Settings, *urls: str, **more: object) -> Settings:
