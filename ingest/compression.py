@@ -1,4 +1,4 @@
-"""Frames compressed with a dictionary: fetching it from the host, keeping it, and decompressing with it."""
+"""Frames compressed with a dictionary: how it is fetched from the host, kept, and used."""
 
 import base64
 import contextlib
@@ -22,21 +22,21 @@ log = logging.getLogger(__name__)
 
 DICTIONARY_PATH = "/xrpc/network.bsky.jetstream.getZstdDictionary"
 FETCH_TIMEOUT_SECONDS = 10
-# Far above any dictionary that makes sense.
+# Far above any useful dictionary.
 LARGEST_DICTIONARY_BYTES = 16 << 20
 # First bytes of every zstd frame (RFC 8878 §3.1.1).
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class Dictionary:
-    """One zstd dictionary. Raises ValueError where `content` is none that names itself."""
+    """One zstd dictionary. Raises ValueError where `content` is no dictionary, or has no number."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         try:
             self.prepared = zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_FULLDICT)
             self.id = int(self.prepared.dict_id())
-            # Only this reads what follows the number.
+            # Only this reads the content behind the number.
             zstandard.ZstdDecompressor(dict_data=self.prepared)
         except zstandard.ZstdError as error:
             raise ValueError(f"not a zstd dictionary: {error}") from error
@@ -54,9 +54,9 @@ class Inflater:
         self._decompressor = zstandard.ZstdDecompressor(dict_data=dictionary.prepared)
 
     def inflate(self, message: bytes) -> bytes:
-        """The frame in `message`; a text message is one already.
+        """The frame in `message`. A text message is a frame already.
 
-        Raises HostError (BAD_COMPRESSION) where it was compressed otherwise, is damaged, or larger than is accepted.
+        Raises HostError (BAD_COMPRESSION) where another dictionary is needed, or the message is damaged or too large.
         """
         if not message.startswith(ZSTD_MAGIC):
             return message
@@ -66,7 +66,7 @@ class Inflater:
                 raise self._error(f"dictionary {header.dict_id}, not {self._dictionary_id}")
             if header.content_size != zstandard.CONTENTSIZE_UNKNOWN and header.content_size > self._limit_bytes:
                 raise self._error(f"it announces {header.content_size} bytes")
-            # Not by a stream: that gives what it has where the message is cut off.
+            # Not by a stream: it would accept a message that is cut off.
             return self._decompressor.decompress(message, max_output_size=self._limit_bytes)
         except zstandard.ZstdError as error:
             raise self._error(str(error)) from error
@@ -76,9 +76,9 @@ class Inflater:
 
 
 def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
-    """The dictionary of the host at websocket `url`, which is kept as `<id>.zstd` in `folder`; None where it has none.
+    """The dictionary of the host at websocket `url`, kept as `<id>.zstd` in `folder`. None where the host has none.
 
-    Where the host does not answer in time, the newest one that is kept is taken: a wrong one is found out, and does no harm.
+    If the host does not answer in time, the newest kept dictionary is taken. The host refuses a wrong one, so it does no harm.
     """
     host = host_name(url)
     try:
@@ -103,7 +103,7 @@ def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
 
 
 def _request(url: str) -> urllib.request.Request:
-    """What to ask the host at websocket `url`, with the name and the password that it holds, as its websocket is."""
+    """The request to the host at websocket `url`, with the name and the password of that URL."""
     parts = urlsplit(url)
     scheme = "https" if parts.scheme == "wss" else "http"
     request = urllib.request.Request(urlunsplit((scheme, host_name(url), DICTIONARY_PATH, "", "")))
@@ -114,10 +114,10 @@ def _request(url: str) -> urllib.request.Request:
 
 
 def _download(request: urllib.request.Request) -> bytes:
-    """What is answered to `request`, or the beginning of what is too large. Raises OSError, as once it takes too long.
+    """The answer to `request`, cut behind the largest size. Raises OSError, also once it takes too long.
 
-    A socket's timeout begins anew with every byte, so that a host could draw it out for ever, in the headers too. The thread that
-    is left behind then holds up nobody, nor the end of the process.
+    A socket's timeout begins anew with each byte, so a host could draw an answer out for ever. A thread reads it, and is left
+    behind then. It holds up nobody, and not the end of the process.
     """
     found: Future[bytes] = Future()
 

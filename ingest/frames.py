@@ -1,4 +1,4 @@
-"""What both wires share: queues, the times that an event may claim, and the answers that a wire gives for a frame."""
+"""Both wires share this: queues, the times that an event may claim, and the answers that a wire gives for a frame."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -32,7 +32,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Notice:
-    """What a host says of the stream itself. `is_error`: it ends the stream with this."""
+    """A message of a host about the stream itself. `is_error`: it ends the stream."""
 
     name: str
     message: str
@@ -42,7 +42,7 @@ class Notice:
 class Wire(Protocol):
     """How one kind of host is asked, and how its frames are read.
 
-    `latest_us` is the latest time that an event may claim; its owner moves it on.
+    `latest_us`: the latest time that an event may claim. The decoder moves it on.
     """
 
     latest_us: int
@@ -56,10 +56,10 @@ class Wire(Protocol):
         """The websocket subprotocol that the host has to speak."""
 
     def subscription_url(self, url: str, position: Cursor, dictionary_id: int | None) -> str:
-        """`url` with the wanted collections, the place to begin at and, unless None, compression, beside what it asks for."""
+        """`url` with the wanted collections, `position`, and the compression dictionary unless None. Its own query stays."""
 
     def route(self, frame: bytes) -> Routed | Rejected | Notice:
-        """What `frame` is."""
+        """The event in `frame`, or why there is none."""
 
 
 def out_of_time(time_us: int, latest_us: int) -> Rejected:

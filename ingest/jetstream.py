@@ -1,4 +1,4 @@
-"""Opening a connection to a Jetstream host, on the wire that it speaks."""
+"""How a connection to a Jetstream host is opened, on the wire that it speaks."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -26,14 +26,14 @@ _FAULT_OF_ERROR = {
     "CursorTooOld": HostFault.CURSOR_TOO_OLD,
     "UnknownZstdDictionary": HostFault.UNKNOWN_DICTIONARY,
 }
-# HTTP statuses of a host that has nothing at a path; any other refusal may pass.
+# HTTP statuses of a host that has nothing at a path. Any other refusal may pass.
 NO_ENDPOINT = (404, 405, 501)
 _PATHS: dict[WireName, str] = {"v1": wire_v1.PATH, "v2": wire_v2.PATH}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a host is asked for: from where on, on which wire, and with which compression dictionary (None: plain)."""
+    """A request to a host: its wire, the position to begin at, and the compression dictionary (None: plain)."""
 
     url: str
     wire: Wire
@@ -42,12 +42,12 @@ class Request:
 
 
 def host_name(url: str) -> str:
-    """The name under which a host's cursor is kept and shown: its address without a name and a password."""
+    """The name under which a host's cursor is kept and shown: its address without user and password."""
     return without_credentials(urlsplit(url).netloc)
 
 
 def wire_of_path(url: str) -> WireName | None:
-    """Which wire a URL's path is of; None for a URL without one, whose host has to be asked."""
+    """The wire of a URL's path. None without a path: then the host has to be asked."""
     path = urlsplit(url).path.rstrip("/")
     if not path:
         return None
@@ -67,7 +67,7 @@ def lacks_wire(error: HostError) -> bool:
 
 @asynccontextmanager
 async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
-    """A connection that serves what is asked for. Raises HostError."""
+    """A connection that serves `request`. Raises HostError."""
     host, wire = host_name(request.url), request.wire
     wanted = None if wire.subprotocol is None else [Subprotocol(wire.subprotocol)]
     try:
@@ -79,7 +79,7 @@ async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
             subprotocols=wanted,
             open_timeout=OPEN_TIMEOUT_SECONDS,
             close_timeout=1,
-            # While reading is paused no answer to a ping would be seen; a host that is silent is left anyway.
+            # While reading is paused no answer to a ping would be seen. A silent host is left anyway.
             ping_interval=None,
         )
     except InvalidStatus as error:
@@ -87,7 +87,7 @@ async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
     except NegotiationError as error:
         raise HostError(HostFault.WRONG_SUBPROTOCOL, f"{host} speaks another subprotocol: {error}") from error
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError, LookupError) as error:
-        # The last two come of headers, and of addresses in redirects, that are none.
+        # The last two come from invalid headers, and from invalid addresses in redirects.
         raise HostError(HostFault.UNREACHABLE, f"{host} cannot be reached: {shown(str(error))}") from error
     assert isinstance(connection, FrameStream)
     try:
@@ -99,7 +99,7 @@ async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
 
 
 def _refusal(host: str, response: Response) -> HostError:
-    """What an HTTP answer in place of a websocket means."""
+    """The error that an HTTP answer in place of a websocket means."""
     status, name, message = response.status_code, "", ""
     with contextlib.suppress(ValueError, RecursionError):
         body = msgspec.json.decode(bytes(response.body or b""), type=dict[str, object])

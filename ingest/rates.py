@@ -12,11 +12,11 @@ log = logging.getLogger(__name__)
 
 # A stream is steady if a pause as long as a gap is this many times its mean distance between two events.
 STEADY_EVENTS = 30
-# What one more window counts for in the usual rate.
+# The weight of one more window in the usual rate.
 WEIGHT = 0.2
 # With fewer events in a window a low rate can be chance.
 JUDGED_EVENTS = 20
-# What was learned so long ago says nothing of the network of today.
+# An older rate says nothing of the network of today.
 KEPT_US = 7 * 86_400_000_000
 
 
@@ -48,10 +48,10 @@ class Flow:
 
 
 class UsualRate:
-    """The network's events a second of their own time, learned from what hosts serve; `per_second` is None until then.
+    """The network's usual rate in events per second of their own time. `per_second` is None until hosts have taught it.
 
-    A host below `share` of it is slow. Once every host is, the network itself has become slower, and its rate is learned anew.
-    It is kept in the file at `path`: a host that is slow when the ingester starts must not become what is usual.
+    A host below `share` of it is slow. Once every host is slow, the network itself has become slower, and its rate is learned
+    anew. The file at `path` keeps it: a host that is slow when the ingester starts must not become usual.
     """
 
     def __init__(self, share: float, hosts: frozenset[str], path: Path) -> None:
@@ -62,9 +62,9 @@ class UsualRate:
         self._no_better: set[str] = set()
 
     def is_slow(self, host: str, events: int, seconds: float, event_seconds: float) -> bool:
-        """Judge `events` that `host` served in `seconds`, during which it alone set the pace, and learn from them.
+        """Judge `events` that `host` served in `seconds`, in which it alone set the pace, and learn from them.
 
-        `event_seconds`: how far their times went on meanwhile, which is more while the stream catches up.
+        `event_seconds`: how far their times went on meanwhile. It is more than `seconds` while the stream catches up.
         """
         least = self._share * (self.per_second or 0.0) * seconds
         if events < least and least >= JUDGED_EVENTS:
@@ -77,7 +77,7 @@ class UsualRate:
         return False
 
     def no_better(self, host: str) -> None:
-        """`host` is slow too, or cannot be had."""
+        """`host` is slow too, or cannot be reached."""
         self._no_better.add(host)
         if self._no_better >= self._hosts:
             if self.per_second is not None:
@@ -94,7 +94,7 @@ class UsualRate:
 
 
 def _kept(path: Path) -> float | None:
-    """The rate that the file at `path` has; None where there is none, or none of the last days."""
+    """The rate in the file at `path`. None without one, or where it is too old."""
     try:
         kept = json.loads(path.read_bytes())
         per_second, at_us = float(kept["per_second"] or 0), int(kept["at_us"])

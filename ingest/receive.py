@@ -1,9 +1,9 @@
 """A websocket connection whose messages are taken many at a time.
 
-The library parses frames with a coroutine a frame, and hands them out with another one a message: together four fifths of
-what it costs to receive a message. A Jetstream host sends hundreds of small, whole, unmasked data frames (RFC 6455 §5.2) in
-one read of the socket, so those are cut out of the bytes here; everything else, from the handshake to pings, fragments,
-closes and protocol errors, goes to the library frame by frame as if it had read it itself.
+The library runs one coroutine for each frame and another one for each message. Together they are four fifths of the cost of a
+message. A Jetstream host sends hundreds of small, whole, unmasked data frames (RFC 6455 §5.2) in one read of the socket. This
+module cuts those out of the bytes. Everything else goes to the library frame by frame, as if it had read the socket itself: the
+handshake, pings, fragments, closes and protocol errors.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from websockets.protocol import Event, State
 
 # Messages that may wait between the socket and the reader before the socket is paused.
 RECEIVE_QUEUE = 4096
-# And so many bytes of them.
+# The same in bytes.
 RECEIVE_BYTES = 32 << 20
-# A message over the accepted size is rejected one by one up to here; past it the connection has to end.
+# Messages over the accepted size are rejected one by one up to here. A larger one ends the connection.
 LARGEST_MESSAGE_BYTES = 256 << 20
-# The rest of a frame that is larger goes to the library as it comes, which does not copy it again at every read.
+# The rest of a larger frame goes to the library as it comes. The library does not copy it again at each read.
 LARGE_FRAME_BYTES = 1 << 20
 # FIN, and opcode 1 (text) or 2 (binary).
 _WHOLE_DATA = b"\x81\x82"
@@ -47,7 +47,7 @@ class FrameStream(ClientConnection):
         self._owed = 0
 
     def data_received(self, data: bytes) -> None:
-        """Take what the socket gave: whole data frames are gathered, the library sees to the rest."""
+        """Gather the whole data frames in `data`. The library gets the rest."""
         if self._library_reads:
             data = self._shake_hands(data)
         elif self._owed:
@@ -58,7 +58,7 @@ class FrameStream(ClientConnection):
             self._gather(data)
 
     def eof_received(self) -> None:
-        """The library learns of what has come by halves, so that it can tell what is wrong with it."""
+        """Give the library the frame that was cut off, so that it can tell the error."""
         begun, self._begun, self._library_reads = self._begun, b"", True
         if begun:
             super().data_received(begun)
@@ -126,7 +126,7 @@ class FrameStream(ClientConnection):
             self._library_reads = True
 
     def process_event(self, event: Event) -> None:
-        """Gather what belongs to a message that the library has read; it sees to the rest."""
+        """Gather the data frames that the library has read. It handles the others."""
         if type(event) is not Frame or (event.opcode is not Opcode.TEXT and event.opcode not in DATA_OPCODES):
             super().process_event(event)
             return
@@ -143,7 +143,7 @@ class FrameStream(ClientConnection):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever waits for messages learns that there are no more."""
+        """Wake the reader: there are no more messages."""
         super().connection_lost(exc)
         self._wake()
 
@@ -167,7 +167,7 @@ class FrameStream(ClientConnection):
         return taken
 
     async def take(self) -> list[bytes]:
-        """The same, at least one. Raises ConnectionClosed once the connection has ended and all is taken."""
+        """The same, at least one message. Raises ConnectionClosed once the connection has ended and all messages are taken."""
         while not self._gathered:
             if self.state is State.CLOSED:
                 raise self.protocol.close_exc

@@ -1,4 +1,4 @@
-"""Where the very first run starts, kept until there is a cursor: Redis may be lost before anything is in the lake."""
+"""Where the very first run starts. It is kept until there is a cursor: Redis may be lost before anything is in the lake."""
 
 import json
 from datetime import datetime
@@ -10,10 +10,9 @@ from bluelake.core.settings import Settings, parse_start
 
 
 def first_start_us(settings: Settings, began: datetime) -> int:
-    """Microseconds since 1970 that JETSTREAM_START meant when it was first asked with its present value.
+    """The time that JETSTREAM_START meant when its present value was first used, microseconds since 1970.
 
-    `began`: when this ingester began, which is when it asks for as long as it cannot keep the answer. Raises CorruptStateError,
-    OSError.
+    `began`: when this ingester began. A relative start counts from there. Raises CorruptStateError, OSError.
     """
     path = settings.home / "ingest-start.json"
     try:

@@ -1,7 +1,7 @@
 """The v1 wire (`/subscribe`): frames are bare JSON objects, and a cursor is a time.
 
-Only kind, time, operation and collection are decoded; the rest is checked for JSON syntax and left to the drain. The wire
-is described at https://github.com/bluesky-social/jetstream.
+Only kind, time, operation and collection are decoded. The rest is checked for JSON syntax and left to the drain. The wire is
+described at https://github.com/bluesky-social/jetstream.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from ingest.frames import EARLIEST_US, QUEUE_OF_COLLECTION, WANTED_COLLECTIONS, 
 PATH = "/subscribe"
 OPERATIONS = ("create", "update", "delete")
 ABSENT = msgspec.Raw()
-# What msgspec raises for bytes that it refuses: bytes that are no UTF-8 are none of its own errors.
+# The errors of msgspec for bytes that it refuses. It raises a plain ValueError for bytes that are no UTF-8.
 UNDECODABLE = (ValueError, RecursionError)
 
 
@@ -33,7 +33,7 @@ class _Frame(msgspec.Struct, gc=False):
 
 
 class _Shape(msgspec.Struct, gc=False):
-    """What tells why a frame is no event; the rest of it is not built, however much there is."""
+    """The fields that tell why a frame is no event. The rest of it is not built, however large it is."""
 
     kind: msgspec.Raw = ABSENT
     time_us: msgspec.Raw = ABSENT
@@ -41,7 +41,7 @@ class _Shape(msgspec.Struct, gc=False):
 
 
 class _CommitShape(msgspec.Struct, gc=False):
-    """The same of a commit."""
+    """The same for a commit."""
 
     operation: msgspec.Raw = ABSENT
     collection: msgspec.Raw = ABSENT
@@ -58,7 +58,7 @@ class WireV1:
         self._decode = msgspec.json.Decoder(_Frame).decode
 
     def subscription_url(self, url: str, position: Cursor, dictionary_id: int | None) -> str:
-        """`url` with the wanted collections and the time to begin at; the host has one dictionary, whatever its id."""
+        """`url` with the wanted collections and the time to begin at. A v1 host has one dictionary, so its id is not told."""
         query = [("wantedCollections", collection) for collection in WANTED_COLLECTIONS]
         query.append(("cursor", str(position.time_us)))
         if dictionary_id is not None:
@@ -66,7 +66,7 @@ class WireV1:
         return asking(url, query)
 
     def route(self, frame: bytes) -> Routed | Rejected:
-        """The queue of `frame` and its time, or why it is none's."""
+        """The queue of `frame` and its time, or why it has none."""
         try:
             head = self._decode(frame)
         except UNDECODABLE:
@@ -86,7 +86,7 @@ class WireV1:
 
 
 def asking(url: str, query: list[tuple[str, str]]) -> str:
-    """`url` with `query` in place of what it asks for under those names."""
+    """`url` with `query`, which replaces parameters of the same names."""
     parts = urlsplit(url)
     names = {name for name, _ in query} | {"compress", "zstdDictionary"}
     kept = [(name, value) for name, value in parse_qsl(parts.query) if name not in names]
@@ -99,7 +99,7 @@ def diagnose(frame: bytes) -> RejectReason:
 
 
 def diagnosed(frame: bytes, diagnose_object: Callable[[bytes], RejectReason]) -> RejectReason:
-    """What `diagnose_object` says of the JSON object in `frame`, or why there is none."""
+    """The reason that `diagnose_object` gives for the JSON object in `frame`, or why there is no object."""
     try:
         # Encoding, syntax and depth come first, whatever the shape is.
         frame.decode("utf-8")

@@ -1,8 +1,8 @@
 """The v2 wire (`network.bsky.jetstream.subscribeEvents`): events in envelopes, and a cursor is a sequence number.
 
-Events are put into the v1 shape, so that everything behind the ingester knows one: what identifies an event moves, and
-records, identities and accounts stay byte for byte what they were. A `#sync` becomes the delete of a whole repository
-(collection and rkey `*`), which supersedes every record of an earlier rev. The wire's contract is the lexicon of that name in
+Events are put into the v1 shape, so that everything behind the ingester knows one shape. The fields that identify an event
+move. Records, identities and accounts stay byte for byte. A `#sync` becomes the delete of a whole repository (collection and
+rkey `*`). It supersedes every record of an earlier rev. The contract is the lexicon of that name in
 https://github.com/bluesky-social/jetstream.
 """
 
@@ -29,7 +29,7 @@ from ingest.wire_v1 import ABSENT, UNDECODABLE, asking, diagnose_commit, diagnos
 LEXICON = "network.bsky.jetstream.subscribeEvents"
 PATH = f"/xrpc/{LEXICON}"
 SUBPROTOCOL = "xrpc.v1.json"
-# A union's $type may leave out the lexicon that it stands in.
+# A union's $type may leave out the lexicon around it.
 KINDS = {
     f"{prefix}#{kind}": kind for kind in ("commit", "identity", "account", "sync", "info") for prefix in ("", LEXICON)
 }
@@ -44,7 +44,7 @@ class _Sync(msgspec.Struct, gc=False):
 
 
 class _Payload(msgspec.Struct, gc=False):
-    """Every kind's fields; which of them must be there is the kind's affair."""
+    """The fields of all kinds. Each kind requires its own of them."""
 
     kind: str = msgspec.field(name="$type")
     seq: int = -1
@@ -71,14 +71,14 @@ class _Envelope(msgspec.Struct, gc=False):
 
 
 class _Shape(msgspec.Struct, gc=False):
-    """What tells why a frame is neither; the rest of it is not built, however much there is."""
+    """The fields that tell why a frame is no event. The rest of it is not built, however large it is."""
 
     kind: msgspec.Raw = msgspec.field(name="$type", default=ABSENT)
     payload: msgspec.Raw = ABSENT
 
 
 class _PayloadShape(msgspec.Struct, gc=False):
-    """The same of what is in an envelope."""
+    """The same for the payload of an envelope."""
 
     kind: msgspec.Raw = msgspec.field(name="$type", default=ABSENT)
     sync: msgspec.Raw = ABSENT
@@ -101,7 +101,7 @@ class WireV2:
         self._second_us = 0
 
     def subscription_url(self, url: str, position: Cursor, dictionary_id: int | None) -> str:
-        """`url` with the wanted collections and where to begin: the sequence number, inclusive, else the time."""
+        """`url` with the wanted collections and where to begin: the sequence number (inclusive), else the time."""
         query = [("collections", collection) for collection in WANTED_COLLECTIONS]
         query.append(("cursor", str(position.time_us if position.seq is None else position.seq)))
         if dictionary_id is not None:
@@ -109,7 +109,7 @@ class WireV2:
         return asking(url, query)
 
     def route(self, frame: bytes) -> Routed | Rejected | Notice:
-        """The queue of `frame`'s event, it in the v1 shape, its time and sequence number; or what else the frame is."""
+        """The queue of `frame`'s event, the event in the v1 shape, its time and sequence number; or a reject or a notice."""
         try:
             envelope = self._decode(frame)
         except UNDECODABLE:
@@ -133,7 +133,7 @@ class WireV2:
         return ("deletes" if payload.operation == "delete" else queue), _commit(payload, time_us), time_us, payload.seq
 
     def _time_us(self, text: str) -> int:
-        """Microseconds since 1970, or -1. Neighbours share their second, which is parsed once."""
+        """Microseconds since 1970, or -1. Neighbours share their second, so it is parsed once."""
         second = text[:_SECONDS_LENGTH]
         if second != self._second:
             try:
@@ -179,7 +179,7 @@ def _commit(payload: _Payload, time_us: int) -> bytes:
 
 
 def _route_other(payload: _Payload, time_us: int) -> Routed | Rejected | Notice:
-    """The same for what is no commit."""
+    """The same for events of other kinds than commits."""
     kind = KINDS.get(payload.kind)
     did, seq = bytes(payload.did), payload.seq
     if kind == "info":
