@@ -23,6 +23,7 @@ from sqlmesh import EngineAdapter
 from bluelake.core.clock import to_us
 from bluelake.core.settings import Settings
 from bluelake.lake.delta import DataFile, Store, appended_by
+from bluelake.lake.hours import Hour
 from bluelake.lake.query import END_US, between, quote, scan
 from bluelake.lake.tables import TABLES
 from transforms import source
@@ -60,7 +61,7 @@ def look(store: Store, now: datetime) -> Seen:
         # Before the files: what is added meanwhile is then seen once more, and not missed.
         versions[table] = store.table(table).version() if store.exists(table) else -1
         for file in store.files(table):
-            key = (date.fromisoformat(file.hour[:10]), table)
+            key = (file.hour.day, table)
             rows[key] = rows.get(key, 0) + file.rows
     return Seen(now, rows, versions)
 
@@ -73,8 +74,7 @@ def since(store: Store, before: Seen, after: Seen) -> Seen:
             # An entry goes after some days; then the numbers of rows alone have to tell.
             with suppress(FileNotFoundError):
                 for add in appended_by(store.root / table / "_delta_log" / f"{number:020d}.json"):
-                    values = add["partitionValues"]
-                    added.add((date(int(values["year"]), int(values["month"]), int(values["day"])), table))
+                    added.add((Hour.from_partition(add["partitionValues"]).day, table))
     return replace(after, added=added)
 
 
@@ -200,8 +200,8 @@ def _withdrawn(adapter: EngineAdapter, store: Store, news: Mapping[str, str], ea
 
 def _news(store: Store, table: str, before: Seen, after: Seen) -> list[DataFile]:
     """The files of the days of which the rows of `table` changed."""
-    days = {day.isoformat() for day, _ in changed(before, after, [table])}
-    return [file for file in store.files(table) if file.hour[:10] in days]
+    days = {day for day, _ in changed(before, after, [table])}
+    return [file for file in store.files(table) if file.hour.day in days]
 
 
 def _create_tables(adapter: EngineAdapter) -> None:

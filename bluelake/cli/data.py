@@ -53,7 +53,7 @@ def seal(*, json: AsJson = False) -> None:
     rows = [
         (
             hour.table,
-            hour.hour,
+            hour.hour.label,
             hour.rows_before,
             hour.rows,
             hour.bytes_before,

@@ -5,6 +5,7 @@ from datetime import date
 from bluelake.core.settings import Settings
 from bluelake.lake.compaction.sealer import Sealer
 from bluelake.lake.delta import DataFile, Store
+from bluelake.lake.hours import Hour
 from bluelake.lake.query import connect
 from bluelake.lake.tables import POSTS
 from tests.support.lakes import Lake as SmallLake
@@ -26,7 +27,7 @@ def test_days_with_more_fewer_or_no_rows_are_changed() -> None:
 
 def files_of(store: Store, hour: str) -> list[DataFile]:
     """The live files of posts of one hour."""
-    return [file for file in store.files("posts") if file.hour == hour]
+    return [file for file in store.files("posts") if file.hour.label == hour]
 
 
 def test_a_day_that_loses_as_many_rows_as_it_gains_is_changed_and_a_sealed_one_is_not(lake_settings: Settings) -> None:
@@ -37,8 +38,8 @@ def test_a_day_that_loses_as_many_rows_as_it_gains_is_changed_and_a_sealed_one_i
     first = look(store, at(5, 0))
     with connect(lake_settings) as connection:
         sealer = Sealer(lake_settings, store, connection)
-        for hour, condition in (("2026-07-01T09", ""), ("2026-07-02T09", "AND rkey <> 'a1'")):
-            assert sealer.rewrite(POSTS, hour, condition, files_of(store, hour))
+        for label, condition in (("2026-07-01T09", ""), ("2026-07-02T09", "AND rkey <> 'a1'")):
+            assert sealer.rewrite(POSTS, Hour.parse(label), condition, files_of(store, label))
         lake.post("bob", "late", at(2, 9))
         second = since(store, first, look(store, at(5, 0)))
         assert first.rows == second.rows

@@ -18,6 +18,7 @@ from pyarrow import parquet
 from bluelake.core.files import fsync_path, write_durably
 from bluelake.lake.compaction.purge import GoneAccounts
 from bluelake.lake.delta import DataFile, Store, by_hour, is_sealed, read_sealed
+from bluelake.lake.hours import Hour
 from bluelake.lake.query import quote, scan, sql_template
 from bluelake.lake.tables import ACCOUNTS, DELETES, RECORD_TABLES, Table
 
@@ -49,7 +50,7 @@ class PendingHour:
     """An hour of a table that holds rows to purge: how many, and since when (microseconds) the first of them is deleted."""
 
     table: str
-    hour: str
+    hour: Hour
     rows: int
     oldest_us: int
 
@@ -90,11 +91,11 @@ def oldest_waiting_us(state: State, store: Store) -> int | None:
     return min((*fresh, *listed), default=None)
 
 
-def _changed(state: State, store: Store, table: Table) -> dict[str, list[DataFile]]:
+def _changed(state: State, store: Store, table: Table) -> dict[Hour, list[DataFile]]:
     """The hours of `table` that are not as they were when they were looked at."""
     looked = state.looked[table.name]
     hours = sorted(by_hour(store, table.name).items())
-    return {hour: files for hour, files in hours if looked.get(hour) != _digest(files)}
+    return {hour: files for hour, files in hours if looked.get(hour.label) != _digest(files)}
 
 
 class PendingPurge:
@@ -123,14 +124,15 @@ class PendingPurge:
             )
             found = " UNION ALL ".join(f"({self._find(table)})" for table in RECORD_TABLES)
             for name, hours in ((DELETES.name, deletes), (ACCOUNTS.name, accounts)):
-                self.state.looked[name] |= {hour: _digest(files) for hour, files in hours.items()}
+                self.state.looked[name] |= {hour.label: _digest(files) for hour, files in hours.items()}
             fresh = sql_template(__file__, "purge_fresh").format(found=found, pending=self._relation())
             self._keep([*self.state.files, self._write(fresh)])
 
     def hours(self) -> list[PendingHour]:
         """The hours that hold rows to purge."""
         statement = sql_template(__file__, "purge_hours").format(pending=self._relation())
-        return [PendingHour(*row) for row in self._connection.execute(statement).fetchall()]
+        found = self._connection.execute(statement).fetchall()
+        return [PendingHour(table, Hour.parse(label), rows, oldest_us) for table, label, rows, oldest_us in found]
 
     def select(self, hour: PendingHour) -> str:
         """The condition, after a WHERE, that keeps the rows `r` of `hour` that are not pending."""
@@ -138,7 +140,7 @@ class PendingPurge:
             sql_template(__file__, "purge_select").format(
                 pending=self._relation(),
                 table=quote(hour.table),
-                hour=quote(hour.hour),
+                hour=quote(hour.hour.label),
                 gone=self._gone.relation(),
             )
         )
@@ -148,17 +150,17 @@ class PendingPurge:
         """Take hours that were rewritten off the list, durably."""
         if not done:
             return
-        pairs = ", ".join(f"({quote(hour.table)}, {quote(hour.hour)})" for hour in done)
+        pairs = ", ".join(f"({quote(hour.table)}, {quote(hour.hour.label)})" for hour in done)
         rest = sql_template(__file__, "purge_rest").format(pending=self._relation(), done=pairs)
         before = self.state.files
         self._keep([self._write(rest)])
         for name in before:
             (self._folder / name).unlink(missing_ok=True)
 
-    def _slices(self) -> Iterator[tuple[Mapping[str, list[DataFile]], Mapping[str, list[DataFile]]]]:
+    def _slices(self) -> Iterator[tuple[Mapping[Hour, list[DataFile]], Mapping[Hour, list[DataFile]]]]:
         """The hours of deletes and accounts that changed since they were looked at, in slices that fit the memory."""
         accounts = _changed(self.state, self._store, ACCOUNTS)
-        deletes: dict[str, list[DataFile]] = {}
+        deletes: dict[Hour, list[DataFile]] = {}
         rows = 0
         for hour, files in _changed(self.state, self._store, DELETES).items():
             deletes[hour] = files
@@ -211,7 +213,7 @@ class PendingPurge:
                 path.unlink(missing_ok=True)
 
 
-def _flat(hours: Mapping[str, list[DataFile]]) -> list[DataFile]:
+def _flat(hours: Mapping[Hour, list[DataFile]]) -> list[DataFile]:
     return [file for files in hours.values() for file in files]
 
 

@@ -27,8 +27,6 @@ from bluelake.lake.delta import (
     DataFile,
     Store,
     confirmed_versions,
-    hour_end_us,
-    hour_start_us,
     open_hours,
     read_sealed,
     remove,
@@ -36,6 +34,7 @@ from bluelake.lake.delta import (
     write_sealed,
 )
 from bluelake.lake.errors import CommitError, SealError
+from bluelake.lake.hours import Hour
 from bluelake.lake.locks import exclusive
 from bluelake.lake.query import connect, quote, scan, sql_template
 from bluelake.lake.tables import GAPS, TABLES, Table
@@ -63,7 +62,7 @@ class SealedHour:
     """One hour of one table, rewritten: rows and bytes before and after."""
 
     table: str
-    hour: str
+    hour: Hour
     rows_before: int
     rows: int
     bytes_before: int
@@ -82,18 +81,18 @@ class Sealer:
         self._margin_us = settings.dedupe_margin_us
         self._gone = GoneAccounts(store, connection, self._margin_us)
 
-    def seal(self, table: Table, hour: str) -> SealedHour | None:
+    def seal(self, table: Table, hour: Hour) -> SealedHour | None:
         """Rewrite `hour` of `table` without what is purged, and note durably that it is sealed.
 
         Returns None where another process has rewritten it meanwhile. Raises CommitError, OSError, duckdb.Error.
         """
         condition = ""
         if purges(self._settings, table):
-            condition = kept(self._store, table, hour_start_us(hour), self._margin_us, self._gone.relation())
+            condition = kept(self._store, table, hour.start_us, self._margin_us, self._gone.relation())
         files = [file for file in self._store.files(table.name) if file.hour == hour]
         return self.rewrite(table, hour, condition, files)
 
-    def rewrite(self, table: Table, hour: str, condition: str, replaced: Sequence[DataFile]) -> SealedHour | None:
+    def rewrite(self, table: Table, hour: Hour, condition: str, replaced: Sequence[DataFile]) -> SealedHour | None:
         """As `seal`, of the files `replaced`, keeping their rows `r` that meet `condition`, SQL that follows a WHERE; empty
         for all of them."""
         started = time.perf_counter()
@@ -120,7 +119,7 @@ class Sealer:
             time.perf_counter() - started,
         )
 
-    def _note(self, table: Table, hour: str, commit: Commit) -> None:
+    def _note(self, table: Table, hour: Hour, commit: Commit) -> None:
         folder = self._store.root / table.name
         sealed = read_sealed(folder)
         sealed.version = max(sealed.version, commit.version)
@@ -285,7 +284,7 @@ def failure(what: str, failed: Mapping[str, Exception]) -> SealError:
 class WaitingHour(NamedTuple):
     """An hour of a table that is to be sealed. `since_us`: when it could first have been, microseconds since 1970."""
 
-    hour: str
+    hour: Hour
     table: str
     since_us: int
 
@@ -294,7 +293,7 @@ def waiting_hours(settings: Settings, store: Store, now: datetime) -> list[Waiti
     """What there is to seal at `now`, oldest hour first."""
     delay_us = int(settings.seal_delay_minutes * 60_000_000)
     return sorted(
-        WaitingHour(hour, name, max(hour_end_us(hour) + delay_us, came_us))
+        WaitingHour(hour, name, max(hour.end_us + delay_us, came_us))
         for name in TABLES
         for hour, came_us in open_hours(store, name, to_us(now) - delay_us).items()
     )

@@ -5,8 +5,6 @@ from bluelake.lake.delta.recovery import confirmed_versions, make_ready
 from bluelake.lake.delta.rewrite import remove, write_hour
 from bluelake.lake.delta.sealed import (
     by_hour,
-    hour_end_us,
-    hour_start_us,
     is_sealed,
     open_hours,
     read_sealed,
@@ -23,8 +21,6 @@ __all__ = [
     "appended_by",
     "by_hour",
     "confirmed_versions",
-    "hour_end_us",
-    "hour_start_us",
     "is_sealed",
     "make_ready",
     "open_hours",

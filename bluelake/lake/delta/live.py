@@ -17,6 +17,7 @@ from deltalake import DeltaTable
 from bluelake.core.clock import to_us
 from bluelake.lake.delta.log import actions_of
 from bluelake.lake.errors import CorruptLogError
+from bluelake.lake.hours import Hour
 from bluelake.lake.tables import HOUR_PARTITION
 
 # Delta keeps statistics of timestamps in whole milliseconds, rounded down.
@@ -40,14 +41,14 @@ _FILE_FACTS = frozenset(
 class DataFile:
     """One live Parquet file of a snapshot.
 
-    `hour`: the UTC hour that it belongs to, as `YYYY-MM-DDTHH`. `first_us`, `last_us`: bounds of its rows' `event_at`,
+    `hour`: the UTC hour that it belongs to. `first_us`, `last_us`: bounds of its rows' `event_at`,
     microseconds since 1970, inclusive. `added_us`: when it was written, by this machine's clock. `greatest`, `least`: the
     greatest and the least `operation` and `collection` in it, None where the table has no such column. `partition`: the
     values of the table's partition.
     """
 
     path: str
-    hour: str
+    hour: Hour
     rows: int
     size_bytes: int
     first_us: int
@@ -120,10 +121,12 @@ def _list_all(table: DeltaTable, root: Path) -> dict[str, DataFile]:
 
 
 def _data_file(action: Mapping[str, object], root: Path) -> DataFile:
-    hour = "{}-{}-{}T{}".format(*(action[f"partition.{name}"] for name in HOUR_PARTITION))
+    partition = {
+        name.removeprefix("partition."): str(value) for name, value in action.items() if name.startswith("partition.")
+    }
     return DataFile(
         path=_path(root, str(action["path"])),
-        hour=hour,
+        hour=Hour.from_partition(partition),
         rows=int(str(action["num_records"])),
         size_bytes=int(str(action["size_bytes"])),
         first_us=_microseconds(action["min.event_at"]),
@@ -131,11 +134,7 @@ def _data_file(action: Mapping[str, object], root: Path) -> DataFile:
         added_us=int(str(action["modification_time"])) * 1000,
         greatest={name: action.get(f"max.{name}") for name in _BOUNDED},
         least={name: action.get(f"min.{name}") for name in _BOUNDED},
-        partition={
-            name.removeprefix("partition."): str(value)
-            for name, value in action.items()
-            if name.startswith("partition.")
-        },
+        partition=partition,
     )
 
 

@@ -20,7 +20,8 @@ from urllib.parse import quote
 import pyarrow as pa
 from pyarrow import parquet
 
-from bluelake.lake.tables import HOUR_PARTITION, SEALED_ENCODINGS, Table
+from bluelake.lake.hours import Hour
+from bluelake.lake.tables import SEALED_ENCODINGS, Table
 
 ROW_GROUP = 122_880
 # Of rows that are very large, fewer make a row group: whoever reads or writes one holds it whole.
@@ -54,7 +55,7 @@ class NewFile:
 
 
 def write_hour(
-    root: Path, table: Table, hour: str, batches: Iterable[pa.RecordBatch], authors: int, rows: int
+    root: Path, table: Table, hour: Hour, batches: Iterable[pa.RecordBatch], authors: int, rows: int
 ) -> list[NewFile]:
     """Write the rows of one hour below `root`, the table's folder: a file for each run of equal `user_did`.
 
@@ -64,7 +65,7 @@ def write_hour(
     written: list[NewFile] = []
     try:
         for user_did, part in groupby(_by_author(table, batches), key=lambda pair: pair[0]):
-            partition = dict(zip(HOUR_PARTITION, (*hour[:10].split("-"), hour[11:]), strict=True))
+            partition = hour.partition
             if user_did is not None:
                 partition["user_did"] = user_did
             written.append(_write_file(root, table, partition, (batch for _, batch in part), authors, rows))

@@ -9,12 +9,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
-from bluelake.core.clock import to_us
 from bluelake.core.files import write_durably
 from bluelake.lake.delta.store import DataFile, Store
+from bluelake.lake.hours import Hour
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +26,14 @@ class Sealed:
     """`version`: that of the table, on the disk, that the last seal made. `hours`: the paths, below the table, of each."""
 
     version: int = -1
-    hours: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    hours: dict[Hour, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_sealed(table: Path) -> Sealed:
     """What is sealed of the table at `table`; nothing where the file is missing or broken."""
     try:
         state = json.loads((table / _NAME).read_bytes())
-        hours = {str(hour): tuple(map(str, paths)) for hour, paths in state["hours"].items()}
+        hours = {Hour.parse(label): tuple(map(str, paths)) for label, paths in state["hours"].items()}
         return Sealed(int(state["version"]), hours)
     except FileNotFoundError:
         return Sealed()
@@ -45,11 +44,11 @@ def read_sealed(table: Path) -> Sealed:
 
 def write_sealed(table: Path, sealed: Sealed) -> None:
     """Replace what is sealed of the table at `table`, durably."""
-    state = {"version": sealed.version, "hours": dict(sorted(sealed.hours.items()))}
+    state = {"version": sealed.version, "hours": {hour.label: paths for hour, paths in sorted(sealed.hours.items())}}
     write_durably(table / _NAME, json.dumps(state, indent=0).encode() + b"\n")
 
 
-def by_hour(store: Store, name: str) -> Mapping[str, list[DataFile]]:
+def by_hour(store: Store, name: str) -> Mapping[Hour, list[DataFile]]:
     """The live files of table `name` by their hour."""
     hours = defaultdict(list)
     for file in store.files(name):
@@ -57,18 +56,18 @@ def by_hour(store: Store, name: str) -> Mapping[str, list[DataFile]]:
     return hours
 
 
-def is_sealed(store: Store, name: str, sealed: Sealed, hour: str, files: list[DataFile]) -> bool:
+def is_sealed(store: Store, name: str, sealed: Sealed, hour: Hour, files: list[DataFile]) -> bool:
     """Whether `files`, the live ones of `hour`, are exactly those that a seal wrote."""
     written = _written(store, name, sealed, hour)
     return written == {file.path for file in files}
 
 
-def _written(store: Store, name: str, sealed: Sealed, hour: str) -> set[str]:
+def _written(store: Store, name: str, sealed: Sealed, hour: Hour) -> set[str]:
     """The paths of the files that a seal wrote for `hour`."""
     return {str(store.root / name / path) for path in sealed.hours.get(hour, ())}
 
 
-def open_hours(store: Store, name: str, before_us: int) -> dict[str, int]:
+def open_hours(store: Store, name: str, before_us: int) -> dict[Hour, int]:
     """The hours of table `name` that ended before `before_us` and are not sealed.
 
     With each, when the first file came that no seal has written, microseconds since 1970.
@@ -77,24 +76,11 @@ def open_hours(store: Store, name: str, before_us: int) -> dict[str, int]:
     return {
         hour: _came_us(store, name, sealed, hour, files)
         for hour, files in by_hour(store, name).items()
-        if hour_end_us(hour) <= before_us and not is_sealed(store, name, sealed, hour, files)
+        if hour.end_us <= before_us and not is_sealed(store, name, sealed, hour, files)
     }
 
 
-def _came_us(store: Store, name: str, sealed: Sealed, hour: str, files: list[DataFile]) -> int:
+def _came_us(store: Store, name: str, sealed: Sealed, hour: Hour, files: list[DataFile]) -> int:
     written = _written(store, name, sealed, hour)
     # Where all that is left of an hour was sealed, all of it is to be sealed again.
     return min(file.added_us for file in [file for file in files if file.path not in written] or files)
-
-
-HOUR_US = 3_600_000_000
-
-
-def hour_end_us(hour: str) -> int:
-    """When `hour` (`YYYY-MM-DDTHH`) is over, microseconds since 1970."""
-    return hour_start_us(hour) + HOUR_US
-
-
-def hour_start_us(hour: str) -> int:
-    """When `hour` (`YYYY-MM-DDTHH`) begins, microseconds since 1970."""
-    return to_us(datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC))

@@ -11,8 +11,9 @@ import msgspec
 import pyarrow as pa
 
 from bluelake.buffer.client import Flush
-from bluelake.core.clock import to_datetime
+from bluelake.core.clock import to_datetime, to_us
 from bluelake.core.watermark import cursors_to_json
+from bluelake.lake.hours import Hour
 from bluelake.lake.tables import BATCHES, REJECTS
 
 log = logging.getLogger(__name__)
@@ -95,10 +96,7 @@ class Batch:
             "bytes_stored": self.bytes_stored,
             "newest_event_at": newest,
             "cursors": cursors_to_json(last.cursors),
-            "year": f"{started:%Y}",
-            "month": f"{started:%m}",
-            "day": f"{started:%d}",
-            "hour": f"{started:%H}",
+            **Hour.of(to_us(started)).partition,
         }
         return pa.Table.from_pylist([row], schema=BATCHES.schema)
 

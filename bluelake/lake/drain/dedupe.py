@@ -10,13 +10,11 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from bluelake.core.clock import to_datetime
 from bluelake.lake.delta import DataFile, Store
 from bluelake.lake.drain.parser import Parsed
-from bluelake.lake.query import scan, sql_template
+from bluelake.lake.hours import HOUR_US, Hour
+from bluelake.lake.query import quote, scan, sql_template
 from bluelake.lake.tables import HOUR_PARTITION, Table
-
-HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def select_new(connection: duckdb.DuckDBPyConnection, store: Store, parsed: Pars
         columns=", ".join(f'b."{name}"' for name in table.column_names),
         partition=", ".join(f"h.{name}" for name in HOUR_PARTITION)
         + (", 'other' AS user_did" if "user_did" in table.partition else ""),
-        hours=_hours({low // HOUR_US for low, _, _ in hours}),
+        hours=_hours({Hour.of(low) for low, _, _ in hours}),
         hour_us=HOUR_US,
         parsed=relation,
         once=_once(connection, table, relation),
@@ -74,10 +72,10 @@ def _hours_of(connection: duckdb.DuckDBPyConnection, rows: str) -> list[tuple[in
     ).fetchall()
 
 
-def _hours(numbers: Iterable[int]) -> str:
-    """A relation of the partition values of hours, which are numbered from 1970."""
+def _hours(hours: Iterable[Hour]) -> str:
+    """A relation of the partition values of `hours`; `number` counts hours from 1970."""
     rows = ", ".join(
-        f"({number}, {to_datetime(number * HOUR_US):'%Y', '%m', '%d', '%H'})" for number in sorted(numbers)
+        f"({hour.start_us // HOUR_US}, {', '.join(map(quote, hour.partition.values()))})" for hour in sorted(hours)
     )
     return f"(SELECT * FROM (VALUES {rows}) AS v(number, {', '.join(HOUR_PARTITION)}))"
 

@@ -9,19 +9,20 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from secrets import token_hex
 
 import duckdb
 import pyarrow as pa
 
+from bluelake.core.clock import EPOCH, to_us
 from bluelake.core.scratch import own_folder
 from bluelake.core.settings import Settings
 from bluelake.lake.delta import Store
 from bluelake.lake.drain.dedupe import read_stored, select_new
 from bluelake.lake.drain.parser import Parsed
 from bluelake.lake.errors import RefusedError
-from bluelake.lake.tables import HOUR_PARTITION, Table
+from bluelake.lake.hours import Hour
+from bluelake.lake.tables import Table
 
 # What DuckDB, Arrow, delta-rs and the standard library raise about values. ValueError has Arrow's own among it.
 DATA_ERRORS = (
@@ -34,7 +35,6 @@ DATA_ERRORS = (
 )
 # What such an error says where the cause is outside the data after all: delta-rs has one class for both.
 _ENVIRONMENT = ("No space left", "os error", "Quota exceeded", "quota exceeded")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_unwritable(
@@ -86,8 +86,7 @@ def _at_fault(ordinals: list[int], is_writable: Callable[[int, int], bool]) -> I
 
 def _canary(table: Table) -> pa.Table:
     """One row that can be written anywhere."""
-    hour = dict(zip(HOUR_PARTITION, ("1970", "01", "01", "00"), strict=True))
-    row = {"event_at": _EPOCH, "user_did": "other", **hour}
+    row = {"event_at": EPOCH, "user_did": "other", **Hour.of(to_us(EPOCH)).partition}
     return pa.Table.from_pylist([{name: row.get(name) for name in table.schema.names}], schema=table.schema)
 
 

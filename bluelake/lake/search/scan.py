@@ -10,8 +10,9 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from bluelake.core.clock import to_datetime, to_us
+from bluelake.core.clock import to_datetime
 from bluelake.lake.delta import DataFile
+from bluelake.lake.hours import HOUR_US, Hour
 from bluelake.lake.query import BEGINNING_US, END_US, between, current_rows, scan, sql_template
 from bluelake.lake.search.accounts import HIDDEN
 from bluelake.lake.search.folding import Folding
@@ -19,7 +20,6 @@ from bluelake.lake.search.prefilter import prefilter
 from bluelake.lake.search.terms import SearchQuery, Terms
 from bluelake.lake.tables import POSTS
 
-HOUR_US = 3_600_000_000
 # A group of hours is closed once it has this many posts; each group takes twice as many as the one before.
 FIRST_GROUP_ROWS = 150_000
 LARGEST_GROUP_ROWS = 5_000_000
@@ -207,7 +207,7 @@ class Scan:
 
     def _spans(self, largest: int) -> Iterator[_Span]:
         query = self._query
-        hours: dict[str, list[DataFile]] = {}
+        hours: dict[Hour, list[DataFile]] = {}
         for file in between(self._snapshot.files("posts"), query.start_us, query.end_us):
             hours.setdefault(file.hour, []).append(file)
         end_us, budget = query.end_us, FIRST_GROUP_ROWS
@@ -215,7 +215,7 @@ class Scan:
         for hour in sorted(hours, reverse=True):
             files += hours[hour]
             if sum(file.rows for file in files) >= budget:
-                start_us = max(query.start_us, to_us(datetime.fromisoformat(f"{hour}:00+00:00")))
+                start_us = max(query.start_us, hour.start_us)
                 yield _Span(tuple(files), start_us, end_us)
                 end_us, files, budget = start_us, [], min(2 * budget, largest)
         if files:

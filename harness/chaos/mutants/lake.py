@@ -144,8 +144,8 @@ MUTANTS = (
         "late-by-event-time",
         "history that has just come counts as waiting since it happened",
         "bluelake/lake/compaction/sealer.py",
-        "max(hour_end_us(hour) + delay_us, came_us)",
-        "hour_end_us(hour) + delay_us",
+        "max(hour.end_us + delay_us, came_us)",
+        "hour.end_us + delay_us",
         (f"{_STATUS}test_history_that_has_just_come_is_not_late",),
     ),
     Mutant(

@@ -83,7 +83,7 @@ def test_a_delete_that_comes_late_into_an_hour_looked_at_is_seen(two_hours: Sett
 
 def test_the_budget_takes_the_worst_hour_first_and_the_next_run_goes_on(two_hours: Settings, buffer: Buffer) -> None:
     drained(buffer, two_hours, [unlike(DIDS[0], rkey) for rkey in ("3ka", "3kb", "3ke")])
-    sizes = {file.hour: file.size_bytes for file in Store(two_hours.lake_dir).files("likes")}
+    sizes = {file.hour.label: file.size_bytes for file in Store(two_hours.lake_dir).files("likes")}
     small = two_hours.model_copy(update={"maintenance_max_mb": sizes["2026-07-04T12"] / 1e6})
     none = two_hours.model_copy(update={"maintenance_max_mb": 0})
 

@@ -43,7 +43,7 @@ def test_files_tell_their_hour_bounds_and_greatest_values(store: Store) -> None:
     (file,) = store.files("deletes")
     moment_us = 1_783_168_200_001_500  # 2026-07-04T12:30:00.0015Z
     assert isinstance(file, DataFile)
-    assert (file.hour, file.rows, file.size_bytes) == ("2026-07-04T12", 2, os.path.getsize(file.path))
+    assert (file.hour.label, file.rows, file.size_bytes) == ("2026-07-04T12", 2, os.path.getsize(file.path))
     # Delta's statistics are in whole milliseconds; the bounds contain the truth.
     assert file.first_us <= moment_us <= file.last_us
     assert file.last_us - file.first_us <= 2_000
