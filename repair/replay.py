@@ -22,7 +22,7 @@ from bluelake.core import clock
 from bluelake.core.clock import to_us
 from bluelake.core.reasons import RejectReason
 from bluelake.core.settings import Settings
-from bluelake.lake.compaction import GoneAccounts, purges
+from bluelake.lake.compaction import DeletedAccounts, purges
 from bluelake.lake.delta import Store, make_ready
 from bluelake.lake.drain import (
     DATA_ERRORS,
@@ -41,7 +41,17 @@ from bluelake.lake.drain import (
 )
 from bluelake.lake.errors import RecordingError
 from bluelake.lake.locks import exclusive
-from bluelake.lake.query import END_US, between, connect, quote, replacing, scan, sql_template
+from bluelake.lake.query import (
+    END_US,
+    between,
+    connect,
+    deletes_of,
+    query,
+    replacing_files,
+    replacing_rows,
+    resets_of,
+    scan,
+)
 from bluelake.lake.status import Gap
 from bluelake.lake.tables import DELETES, RECORD_TABLES, REJECTS, Table
 from repair.coverage import Coverage
@@ -111,7 +121,7 @@ class Replay:
         self._store = store
         self._connection = connection
         self._clocks_margin_us = settings.dedupe_margin_us
-        self._gone = GoneAccounts(store, connection, self._clocks_margin_us)
+        self._deleted_accounts = DeletedAccounts(store, connection, self._clocks_margin_us)
         self._margin_us = max(MARGIN_US, self._clocks_margin_us)
         self.result = Replayed()
 
@@ -167,20 +177,20 @@ class Replay:
         self._connection.register("new_rows", rows)
         start_us = pa.compute.min(rows["event_at"]).value - self._margin_us
         deletes = between(self._store.files(DELETES.name), start_us, END_US)
-        updates, superseding = replacing(table, between(self._store.files(table.name), start_us, END_US))
-        statement = sql_template(__file__, "replay_kept").format(
+        stored = scan(table, replacing_files(table, between(self._store.files(table.name), start_us, END_US)))
+        statement = query(
+            __file__,
+            "storable_rows",
             rows="new_rows",
-            deletes=scan(DELETES, deletes),
-            updates=scan(table, updates),
-            superseding=superseding,
-            collection=quote(table.collection or ""),
-            gone=self._gone.relation(),
-            purges="true" if purges(self._settings, table) else "false",
-            margin_us=self._clocks_margin_us,
+            deletes=deletes_of(table, deletes),
+            resets=resets_of(deletes),
+            updates=replacing_rows(table, f"(FROM {stored} UNION ALL FROM new_rows)"),
+            deleted_accounts=self._deleted_accounts.relation(),
         )
-        kept = self._connection.execute(statement).to_arrow_table().cast(table.schema)
+        parameters = {"purges": purges(self._settings, table), "margin_us": self._clocks_margin_us}
+        storable = self._connection.execute(statement, parameters).to_arrow_table().cast(table.schema)
         self._connection.unregister("new_rows")
-        return kept
+        return storable
 
     def _append(self, table: Table, rows: pa.Table) -> None:
         if rows.num_rows == 0:

@@ -24,14 +24,13 @@ from bluelake.core.clock import to_us
 from bluelake.core.settings import Settings
 from bluelake.lake.delta import DataFile, Store, appended_by
 from bluelake.lake.hours import Hour
-from bluelake.lake.query import END_US, between, quote, scan
+from bluelake.lake.query import END_US, between, query, scan
 from bluelake.lake.tables import TABLES
 from transforms import source
 
 # The tables that the views are made of, and those that say what of them is withdrawn.
 SOURCES = ("posts", "likes", "reposts", "follows")
 _WITHDRAWING = ("deletes", "accounts")
-_SQL = Path(__file__).parent / "sql"
 
 # A day of one of the lake's tables, and a day of a view.
 TableDay = tuple[date, str]
@@ -175,26 +174,28 @@ def stale(
     days = changed(before, after) | _withdrawn(adapter, store, news, earliest_us)
     with source.reading(store, settings):
         accounts = source.relation("accounts", None, None)
-    shown = (_SQL / "withdrawn_days.sql").read_text(encoding="utf-8")
-    showing = adapter.fetchall(shown.format(deletes=news["deletes"], posts=news["posts"], accounts=accounts))
+    shown = query(__file__, "withdrawn_days", deletes=news["deletes"], posts=news["posts"], accounts=accounts)
+    showing = adapter.fetchall(shown)
     return readers(days, reads, after.through.date()) | {(view, day) for view, day in showing}
 
 
 def _withdrawn(adapter: EngineAdapter, store: Store, news: Mapping[str, str], earliest_us: int) -> set[TableDay]:
     """Days from `earliest_us` on with a row that the rows of `news` withdraw, replace, hide or show again."""
     found = set()
-    counted = (_SQL / "withdrawn_rows_days.sql").read_text(encoding="utf-8")
     for name in SOURCES:
         table = TABLES[name]
-        query = counted.format(
-            rows=scan(table, between(store.files(name), earliest_us, END_US)),
-            collection=quote(table.collection or ""),
+        rows = scan(table, between(store.files(name), earliest_us, END_US))
+        subject = "subject_did" if name == "likes" else "NULL::VARCHAR"
+        text = query(
+            __file__,
+            "withdrawn_rows_days",
+            rows=f"(SELECT *, {subject} AS subject FROM {rows})",
             deletes=news["deletes"],
             accounts=news["accounts"],
             updates=news["posts"] if name == "posts" else scan(table, ()),
-            subject="r.subject_did" if name == "likes" else "NULL",
         )
-        found |= {(day, name) for (day,) in adapter.fetchall(query)}
+        adapter.cursor.execute(text, {"collection": table.collection})
+        found |= {(day, name) for (day,) in adapter.cursor.fetchall()}
     return found
 
 

@@ -93,7 +93,7 @@ def everything(settings: Settings, table: str) -> list[dict[str, Any]]:
 
 def live(settings: Settings, table: str, hour: str = "2026-07-04T12") -> list[DataFile]:
     """A table's files of one hour."""
-    return [file for file in Store(settings.lake_dir).files(table) if file.hour == hour]
+    return [file for file in Store(settings.lake_dir).files(table) if file.hour.label == hour]
 
 
 def break_file(settings: Settings, table: str, hour: str = "2026-07-04T12") -> None:

@@ -3,10 +3,10 @@
 from datetime import date
 
 from bluelake.core.settings import Settings
-from bluelake.lake.compaction.sealer import Sealer
+from bluelake.lake.compaction.sealer import Sealer, whole
 from bluelake.lake.delta import DataFile, Store
 from bluelake.lake.hours import Hour
-from bluelake.lake.query import connect
+from bluelake.lake.query import connect, where
 from bluelake.lake.tables import POSTS
 from tests.support.lakes import Lake as SmallLake
 from tests.support.published import at
@@ -38,13 +38,13 @@ def test_a_day_that_loses_as_many_rows_as_it_gains_is_changed_and_a_sealed_one_i
     first = look(store, at(5, 0))
     with connect(lake_settings) as connection:
         sealer = Sealer(lake_settings, store, connection)
-        for label, condition in (("2026-07-01T09", ""), ("2026-07-02T09", "AND rkey <> 'a1'")):
-            assert sealer.rewrite(POSTS, Hour.parse(label), condition, files_of(store, label))
+        for label, keep in (("2026-07-01T09", whole), ("2026-07-02T09", lambda rows: where(rows, "rkey <> 'a1'"))):
+            assert sealer.rewrite(POSTS, Hour.parse(label), keep, files_of(store, label))
         lake.post("bob", "late", at(2, 9))
         second = since(store, first, look(store, at(5, 0)))
         assert first.rows == second.rows
         assert changed(first, second) == {(TWO, "posts")}
-        assert sealer.rewrite(POSTS, "2026-07-02T09", "", files_of(store, "2026-07-02T09"))
+        assert sealer.rewrite(POSTS, Hour.parse("2026-07-02T09"), whole, files_of(store, "2026-07-02T09"))
         assert changed(first, since(store, first, look(store, at(5, 0)))) == {(TWO, "posts")}
     assert changed(second, since(store, second, look(store, at(5, 0)))) == set()
 

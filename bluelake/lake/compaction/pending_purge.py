@@ -6,7 +6,7 @@ list the rows. If it or a list is lost or broken, every delete is looked at agai
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -16,10 +16,10 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from bluelake.core.files import fsync_path, write_durably
-from bluelake.lake.compaction.purge import GoneAccounts
+from bluelake.lake.compaction.purge import DeletedAccounts
 from bluelake.lake.delta import DataFile, Store, by_hour, is_sealed, read_sealed
 from bluelake.lake.hours import Hour
-from bluelake.lake.query import quote, scan, sql_template
+from bluelake.lake.query import literal_rows, query, quote, scan
 from bluelake.lake.tables import ACCOUNTS, DELETES, RECORD_TABLES, Table
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class PendingPurge:
         self._folder = folder
         self._store = store
         self._connection = connection
-        self._gone = GoneAccounts(store, connection, margin_us)
+        self._deleted_accounts = DeletedAccounts(store, connection, margin_us)
         self.state = _with_lists(folder, read_state(folder))
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -114,46 +114,44 @@ class PendingPurge:
         for deletes, accounts in self._slices():
             files = [file for group in (deletes, accounts) for hour in group.values() for file in hour]
             log.info("looking for what %d files of deletes and account events remove", len(files))
-            self._connection.execute(
-                sql_template(__file__, "purge_fresh_deletes").format(deletes=scan(DELETES, _flat(deletes)))
+            self._fill("fresh_deletes", query(__file__, "fresh_deletes", deletes=scan(DELETES, _flat(deletes))))
+            self._fill(
+                "fresh_deleted_accounts",
+                query(
+                    __file__,
+                    "fresh_deleted_accounts",
+                    accounts=scan(ACCOUNTS, _flat(accounts)),
+                    deleted_accounts=self._deleted_accounts.relation(),
+                ),
             )
-            self._connection.execute(
-                sql_template(__file__, "purge_fresh_gone").format(
-                    accounts=scan(ACCOUNTS, _flat(accounts)), gone=self._gone.relation()
-                )
-            )
-            found = " UNION ALL ".join(f"({self._find(table)})" for table in RECORD_TABLES)
+            self._find()
             for name, hours in ((DELETES.name, deletes), (ACCOUNTS.name, accounts)):
                 self.state.looked[name] |= {hour.label: _digest(files) for hour, files in hours.items()}
-            fresh = sql_template(__file__, "purge_fresh").format(found=found, pending=self._relation())
+            fresh = query(__file__, "fresh_rows", found="found_rows", pending=self._relation())
             self._keep([*self.state.files, self._write(fresh)])
 
     def hours(self) -> list[PendingHour]:
         """The hours that hold rows to purge."""
-        statement = sql_template(__file__, "purge_hours").format(pending=self._relation())
+        statement = query(__file__, "pending_hours", pending=self._relation())
         found = self._connection.execute(statement).fetchall()
         return [PendingHour(table, Hour.parse(label), rows, oldest_us) for table, label, rows, oldest_us in found]
 
-    def select(self, hour: PendingHour) -> str:
-        """The condition, after a WHERE, that keeps the rows `r` of `hour` that are not pending."""
-        self._connection.execute(
-            sql_template(__file__, "purge_select").format(
-                pending=self._relation(),
-                table=quote(hour.table),
-                hour=quote(hour.hour.label),
-                gone=self._gone.relation(),
-            )
+    def select(self, hour: PendingHour) -> Callable[[str], str]:
+        """What takes, of a relation of the rows of `hour`, those that are not pending."""
+        listed = query(
+            __file__, "listed_rows", pending=self._relation(), deleted_accounts=self._deleted_accounts.relation()
         )
-        return sql_template(__file__, "purge_listed")
+        self._fill("listed_rows_now", listed, {"table": hour.table, "hour": hour.hour.label})
+        return lambda rows: f"({query(__file__, 'unlisted', rows=rows, listed_rows='listed_rows_now')})"
 
     def discard(self, done: Sequence[PendingHour]) -> None:
         """Take hours that were rewritten off the list, durably."""
         if not done:
             return
-        pairs = ", ".join(f"({quote(hour.table)}, {quote(hour.hour.label)})" for hour in done)
-        rest = sql_template(__file__, "purge_rest").format(pending=self._relation(), done=pairs)
+        hours = literal_rows(("table", "hour"), [(hour.table, hour.hour.label) for hour in done])
+        left = query(__file__, "rows_left", pending=self._relation(), done=hours)
         before = self.state.files
-        self._keep([self._write(rest)])
+        self._keep([self._write(left)])
         for name in before:
             (self._folder / name).unlink(missing_ok=True)
 
@@ -171,18 +169,24 @@ class PendingPurge:
         if deletes or accounts:
             yield deletes, accounts
 
-    def _find(self, table: Table) -> str:
-        """The rows to purge of the sealed hours of `table`; the others are purged when they are sealed."""
-        sealed = read_sealed(self._store.root / table.name)
-        files = [
-            file
-            for hour, files in by_hour(self._store, table.name).items()
-            if is_sealed(self._store, table.name, sealed, hour, files)
-            for file in files
-        ]
-        return sql_template(__file__, "purge_find").format(
-            table=quote(table.name), rows=scan(table, files), collection=quote(table.collection or "")
-        )
+    def _find(self) -> None:
+        """Fill the table `found_rows` with the rows to purge of sealed hours; the others are purged when they are sealed."""
+        for number, table in enumerate(RECORD_TABLES):
+            sealed = read_sealed(self._store.root / table.name)
+            files = [
+                file
+                for hour, files in by_hour(self._store, table.name).items()
+                if is_sealed(self._store, table.name, sealed, hour, files)
+                for file in files
+            ]
+            found = query(__file__, "find_rows", rows=scan(table, files))
+            parameters = {"table": table.name, "collection": table.collection}
+            self._fill("found_rows", found, parameters, append=number > 0)
+
+    def _fill(self, name: str, text: str, parameters: Mapping[str, object] | None = None, append: bool = False) -> None:
+        """Fill a table of the database from a query, anew unless `append`. Not a temporary one: other connections read it."""
+        target = f"INSERT INTO {name}" if append else f"CREATE OR REPLACE TABLE {name} AS"
+        self._connection.execute(f"{target} {text}", dict(parameters or {}))
 
     def _relation(self) -> str:
         if not self.state.files:
@@ -191,13 +195,14 @@ class PendingPurge:
         return f"read_parquet([{listed}])"
 
     def _write(self, statement: str) -> str:
-        """Write a new list of rows, and bring it to the disk. Returns its name."""
+        """Write a new list of rows durably. Returns its name.
+
+        `statement` gives the rows by hour, so that those of one hour are found without reading the others.
+        """
         self.state.number += 1
         name = f"doomed-{self.state.number:08d}.parquet"
         path = self._folder / name
-        # In order, so that the rows of one hour are found without reading the others.
-        ordered = f'FROM ({statement}) ORDER BY "table", hour'
-        self._connection.execute(f"COPY ({ordered}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        self._connection.execute(f"COPY ({statement}) TO {quote(str(path))} (FORMAT parquet, COMPRESSION zstd)")
         fsync_path(path)
         fsync_path(self._folder)
         return name

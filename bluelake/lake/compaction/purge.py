@@ -1,14 +1,14 @@
-"""What leaves the files for good: records that were deleted, and all records of accounts that were.
+"""What is purged: deleted records, and all records of deleted accounts.
 
-Rows that are hidden only because an account is deactivated, suspended or taken down stay, and so does an earlier version of
-an edited post: the current view shows the post at the time at which that was first seen.
+Rows that are hidden only because an account is deactivated, suspended or taken down stay. So does an earlier version of an edited
+post: the current view shows the post at the time at which that was first seen.
 """
 
 import duckdb
 
 from bluelake.core.settings import Settings
 from bluelake.lake.delta import DataFile, Store
-from bluelake.lake.query import END_US, between, quote, scan, sql_template
+from bluelake.lake.query import END_US, between, deletes_of, query, scan
 from bluelake.lake.tables import ACCOUNTS, DELETES, RECORD_TABLES, Table
 
 _RECORD_NAMES = frozenset(table.name for table in RECORD_TABLES)
@@ -19,7 +19,7 @@ def purges(settings: Settings, table: Table) -> bool:
     return settings.bluelake_deletions == "purge" and table.name in _RECORD_NAMES
 
 
-class GoneAccounts:
+class DeletedAccounts:
     """The deleted accounts of a lake as a table of a DuckDB connection, made anew only where account events have come.
 
     `margin_us`: how much older than a record the deletion of its account may seem, since hosts' clocks lie apart.
@@ -32,21 +32,28 @@ class GoneAccounts:
         self._files: tuple[DataFile, ...] | None = None
 
     def relation(self) -> str:
-        """A relation of `did`, and of `last_at`, up to which event_at their records went with them. Raises duckdb.Error."""
+        """A relation of `did` and `last_at`: a record up to that event_at was deleted with its account. Raises duckdb.Error."""
         files = self._store.files(ACCOUNTS.name)
         if files != self._files:
-            statement = sql_template(__file__, "purge_gone_accounts")
-            self._connection.execute(statement.format(accounts=scan(ACCOUNTS, files), margin_us=self._margin_us))
+            found = query(__file__, "deleted_accounts", accounts=scan(ACCOUNTS, files))
+            self._connection.execute(
+                f"CREATE OR REPLACE TABLE deleted_accounts_now AS {found}", {"margin_us": self._margin_us}
+            )
             self._files = files
-        return "gone_accounts"
+        return "deleted_accounts_now"
 
 
-def kept(store: Store, table: Table, start_us: int, margin_us: int, gone: str) -> str:
-    """The condition, after a WHERE, that keeps the rows `r` of `table` with event_at >= start_us that are not purged.
+def unpurged(rows: str, store: Store, table: Table, start_us: int, margin_us: int, deleted_accounts: str) -> str:
+    """Of the relation `rows` of `table`, with event_at >= start_us, a relation of those that are not purged.
 
-    `margin_us`: how much older than its record a delete may seem. `gone`: a relation of the deleted accounts.
+    `margin_us`: how much older than its record a delete may seem. `deleted_accounts`: a relation of those.
     """
     deletes = between(store.files(DELETES.name), start_us - margin_us, END_US)
-    return sql_template(__file__, "purge_kept").format(
-        deletes=scan(DELETES, deletes), collection=quote(table.collection or ""), gone=gone
+    statement = query(
+        __file__,
+        "unpurged",
+        rows=rows,
+        deletes=deletes_of(table, deletes),
+        deleted_accounts=deleted_accounts,
     )
+    return f"({statement})"

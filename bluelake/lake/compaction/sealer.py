@@ -21,7 +21,7 @@ from bluelake.core.crash import crash_point
 from bluelake.core.errors import first_line
 from bluelake.core.settings import Settings, require_home
 from bluelake.core.status import failure_reported, report
-from bluelake.lake.compaction.purge import GoneAccounts, kept, purges
+from bluelake.lake.compaction.purge import DeletedAccounts, purges, unpurged
 from bluelake.lake.delta import (
     Commit,
     DataFile,
@@ -36,8 +36,8 @@ from bluelake.lake.delta import (
 from bluelake.lake.errors import CommitError, SealError
 from bluelake.lake.hours import Hour
 from bluelake.lake.locks import exclusive
-from bluelake.lake.query import connect, quote, scan, sql_template
-from bluelake.lake.tables import GAPS, TABLES, Table
+from bluelake.lake.query import connect, keyed, query, quote, scan
+from bluelake.lake.tables import GAPS, HOUR_PARTITION, TABLES, Table
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,19 @@ OTHER_AUTHORS = "other"
 # A DID is the name of a folder, in which each of some characters takes three.
 LONGEST_FOLDER_DID = 80
 _BATCH_ROWS = 50_000
-_SORTED_BY = ("did", "rkey", "rev", "event_at")
 _ENTITY = ("did", "rkey", "rev")
 # Rows that are larger than this on the average, and fill more than 1/8 of DuckDB's memory, are sorted by pieces of 1/16.
 LARGE_ROW_BYTES = 2048
 _MEMORY_SHARE = 16
+
+
+# Of a relation of rows, a relation of those that are written.
+Keep = Callable[[str], str]
+
+
+def whole(rows: str) -> str:
+    """`rows`: nothing is left out."""
+    return rows
 
 
 @dataclass(frozen=True)
@@ -79,26 +87,29 @@ class Sealer:
         self._store = store
         self._connection = connection
         self._margin_us = settings.dedupe_margin_us
-        self._gone = GoneAccounts(store, connection, self._margin_us)
+        self._deleted_accounts = DeletedAccounts(store, connection, self._margin_us)
 
     def seal(self, table: Table, hour: Hour) -> SealedHour | None:
         """Rewrite `hour` of `table` without what is purged, and note durably that it is sealed.
 
         Returns None where another process has rewritten it meanwhile. Raises CommitError, OSError, duckdb.Error.
         """
-        condition = ""
+        keep: Keep = whole
         if purges(self._settings, table):
-            condition = kept(self._store, table, hour.start_us, self._margin_us, self._gone.relation())
-        files = [file for file in self._store.files(table.name) if file.hour == hour]
-        return self.rewrite(table, hour, condition, files)
+            deleted = self._deleted_accounts.relation()
 
-    def rewrite(self, table: Table, hour: Hour, condition: str, replaced: Sequence[DataFile]) -> SealedHour | None:
-        """As `seal`, of the files `replaced`, keeping their rows `r` that meet `condition`, SQL that follows a WHERE; empty
-        for all of them."""
+            def keep(rows: str) -> str:
+                return unpurged(rows, self._store, table, hour.start_us, self._margin_us, deleted)
+
+        files = [file for file in self._store.files(table.name) if file.hour == hour]
+        return self.rewrite(table, hour, keep, files)
+
+    def rewrite(self, table: Table, hour: Hour, keep: Keep, replaced: Sequence[DataFile]) -> SealedHour | None:
+        """As `seal`, of the files `replaced`, with those of their rows that `keep` takes."""
         started = time.perf_counter()
         root = self._store.root / table.name
         rows = sum(file.rows for file in replaced)
-        batches = self._rows(table, replaced, condition)
+        batches = self._rows(table, replaced, keep)
         written = write_hour(root, table, hour, batches, self._count_authors(table, replaced), rows)
         crash_point("before-seal-commit")
         commit = self._store.replace_files(table, replaced, written)
@@ -129,86 +140,70 @@ class Sealer:
             del sealed.hours[hour]
         write_sealed(folder, sealed)
 
-    def _rows(self, table: Table, files: Sequence[DataFile], condition: str) -> Iterator[pa.RecordBatch]:
+    def _rows(self, table: Table, files: Sequence[DataFile], keep: Keep) -> Iterator[pa.RecordBatch]:
         """The rows of `files`, those of an hour, as they are to be written; read as they are taken."""
-        source = scan(table, files)
-        by_author = "user_did" in table.partition
-        user_did = self._user_did(source) if by_author else ""
-        names = [*table.column_names, *(["user_did"] if by_author else [])]
-        schema = pa.schema([table.schema.field(name) for name in names])
-        once = self._once(table, source)
+        rows = scan(table, files)
+        if "user_did" in table.partition:
+            rows = f"(SELECT * REPLACE ({self._user_did(rows)} AS user_did) FROM {rows})"
+        unique = self._unique(table, rows)
+        schema = pa.schema([field for field in table.schema if field.name not in HOUR_PARTITION])
+        columns = ", ".join(f'"{name}"' for name in schema.names)
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
-        for piece in self._pieces(table, files, user_did):
-            statement = sql_template(__file__, "seal_hour").format(
-                columns=", ".join(f'r."{name}"' for name in table.column_names),
-                user_did=f", {user_did} AS user_did" if by_author else "",
-                rows=f"(SELECT * FROM {source} AS r WHERE {piece})" if piece else source,
-                once=once,
-                kept=condition,
-                order=", ".join(
-                    ["user_did"] * by_author + [f'r."{name}"' for name in _SORTED_BY if name in table.column_names]
-                ),
-            )
-            for batch in cursor.execute(statement).to_arrow_reader(_BATCH_ROWS):
+        for piece, parameters in self._pieces(table, files, rows):
+            sorted_ = query(__file__, _order(table), rows=f"(SELECT {columns} FROM {keep(unique(piece))})")
+            for batch in cursor.execute(sorted_, parameters).to_arrow_reader(_BATCH_ROWS):
                 yield batch.cast(schema)
 
-    def _pieces(self, table: Table, files: Sequence[DataFile], user_did: str) -> Iterator[str]:
-        """Conditions on a row `r` that cut an hour into pieces which fit the memory, in the order in which they are written;
-        one that is empty for an hour of which nothing is large.
+    def _pieces(self, table: Table, files: Sequence[DataFile], rows: str) -> Iterator[tuple[str, dict[str, int]]]:
+        """Relations, with their parameters, that cut `rows` into pieces which fit the memory, in the order of the file; `rows`
+        itself for an hour of which nothing is large.
 
         DuckDB takes 2048 rows at a time, however large they are, and each of its threads does: large ones are left to one.
         """
         memory = self._settings.duckdb_memory_bytes
-        size, rows = _decoded_bytes(files), sum(file.rows for file in files)
-        if size <= max(memory * 2 // _MEMORY_SHARE, LARGE_ROW_BYTES * rows):
-            yield ""
+        size, count = _decoded_bytes(files), sum(file.rows for file in files)
+        if size <= max(memory * 2 // _MEMORY_SHARE, LARGE_ROW_BYTES * count):
+            yield rows, {}
             return
         self._connection.execute("SET threads = 1")
         try:
-            yield from self._cut(table, scan(table, files), user_did, memory // _MEMORY_SHARE)
+            yield from self._cut(table, rows, memory // _MEMORY_SHARE)
         finally:
             self._connection.execute(f"SET threads = {self._settings.duckdb_threads}")
 
-    def _cut(self, table: Table, source: str, user_did: str, size_bytes: int) -> Iterator[str]:
-        # Equal keys stay together, so that what came twice still falls out.
-        names = [name for name in table.column_names if name in _ENTITY] or ["event_at"]
-        columns = [user_did] * bool(user_did) + [f'r."{name}"' for name in names]
-        key = f"{{{', '.join(f'k{number}: {column}' for number, column in enumerate(columns))}}}"
+    def _cut(self, table: Table, rows: str, size_bytes: int) -> Iterator[tuple[str, dict[str, int]]]:
+        # Equal keys stay together, so that duplicates still meet.
+        author = ["user_did"] * ("user_did" in table.partition)
+        key = [*author, *([name for name in table.column_names if name in _ENTITY] or ["event_at"])]
         sized = [name for name, kind in table.columns if not pa.types.is_integer(kind)]
-        statement = sql_template(__file__, "seal_pieces").format(
-            key=key,
-            size=" + ".join(f'coalesce(strlen(r."{name}"::VARCHAR), 0)' for name in sized),
-            rows=source,
-            bytes=size_bytes,
-        )
-        self._connection.execute(statement)
-        pieces = [n for (n,) in self._connection.execute("SELECT number FROM seal_pieces ORDER BY number").fetchall()]
-        log.info("%s: large rows, sorted in %d pieces", table.name, len(pieces))
-        for number in pieces:
-            # The last has no end, nor the first a beginning: every row is in exactly one.
-            behind = f"({key} <= (SELECT last FROM seal_pieces WHERE number = {number - 1})) IS NOT TRUE"
-            within = f"({key} <= (SELECT last FROM seal_pieces WHERE number = {number})) IS TRUE"
-            yield behind if number == pieces[-1] else f"{behind} AND {within}"
+        size = " + ".join(f'coalesce(strlen("{name}"::VARCHAR), 0)' for name in sized)
+        keyed_rows = keyed(rows, key)
+        pieces = query(__file__, "pieces", rows=f"(SELECT key, {size} AS size FROM {keyed_rows})")
+        # A table of the database and no temporary one, since another connection reads it.
+        self._connection.execute(f"CREATE OR REPLACE TABLE pieces_now AS {pieces}", {"bytes": size_bytes})
+        found = self._connection.execute("SELECT number FROM pieces_now ORDER BY number").fetchall()
+        log.info("%s: large rows, sorted in %d pieces", table.name, len(found))
+        for (number,) in found:
+            yield f"({query(__file__, 'piece', rows=keyed_rows, pieces='pieces_now')})", {"number": number}
 
-    def _user_did(self, source: str) -> str:
-        """The partition of a post: its author where that one has very many in the hour."""
-        statement = sql_template(__file__, "seal_heavy_authors").format(
-            rows=source, longest=LONGEST_FOLDER_DID, posts=self._settings.heavy_author_posts
-        )
-        heavy = [did for (did,) in self._connection.execute(statement).fetchall()]
+    def _user_did(self, rows: str) -> str:
+        """The partition of a post, an expression: its author where that one has very many in the hour."""
+        statement = query(__file__, "heavy_authors", rows=rows)
+        parameters = {"longest": LONGEST_FOLDER_DID, "posts": self._settings.heavy_author_posts}
+        heavy = [did for (did,) in self._connection.execute(statement, parameters).fetchall()]
         if not heavy:
             return quote(OTHER_AUTHORS)
-        return f"CASE WHEN r.did IN ({', '.join(map(quote, heavy))}) THEN r.did ELSE {quote(OTHER_AUTHORS)} END"
+        return f"CASE WHEN did IN ({', '.join(map(quote, heavy))}) THEN did ELSE {quote(OTHER_AUTHORS)} END"
 
-    def _once(self, table: Table, source: str) -> str:
-        """What keeps one of equal rows; empty where there are none, which is cheap to find out."""
+    def _unique(self, table: Table, rows: str) -> Keep:
+        """What takes one of equal rows; `whole` where `rows` has no equal ones, which is cheap to find out."""
         # A repair of a gap is a row that differs from it only there.
-        key = ", ".join((*table.key, "repaired_at") if table is GAPS else table.key)
-        found = self._connection.execute(f"SELECT count(*) = count(DISTINCT hash({key})) FROM {source}").fetchone()
+        key = (*table.key, "repaired_at") if table is GAPS else table.key
+        found = self._connection.execute(query(__file__, "has_no_duplicates", rows=keyed(rows, key))).fetchone()
         if found is not None and found[0]:
-            return ""
-        return f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY event_at) = 1"
+            return whole
+        return lambda piece: f"({query(__file__, 'unique_rows', rows=keyed(piece, key))})"
 
     def _count_authors(self, table: Table, files: Sequence[DataFile]) -> int:
         if "did" not in table.column_names:
@@ -266,6 +261,15 @@ def _seal(settings: Settings, now: datetime, progress: Progress) -> tuple[list[S
     if failed:
         raise failure("sealed", failed)
     return done, left
+
+
+def _order(table: Table) -> str:
+    """The statement that puts rows of `table` into the order of a sealed file."""
+    if "user_did" in table.partition:
+        return "seal_posts"
+    if "rkey" in table.column_names:
+        return "seal_records"
+    return "seal_accounts" if "did" in table.column_names else "seal_notices"
 
 
 def _decoded_bytes(files: Sequence[DataFile]) -> int:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from bluelake.core.errors import first_line
 from bluelake.core.reasons import Anomaly, RejectReason, diagnose_syntax
 from bluelake.lake.drain.lines import Lines, in_batches
-from bluelake.lake.query import sql_template
+from bluelake.lake.query import statement
 from bluelake.lake.tables import TABLES, Table
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Parsed:
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Define what the parsing statements use."""
-    connection.execute(sql_template(__file__, "parse_macros"))
+    connection.execute(statement(__file__, "parse_macros"))
 
 
 def parse(
@@ -73,18 +73,17 @@ def parse(
     committed already.
     """
     relation = f"parsed_{queue}"
-    statement = sql_template(__file__, _TEMPLATES[queue])
+    text = statement(__file__, _TEMPLATES[queue])
     invalid, unreadable = list(lines.not_utf8), list[int]()
     connection.register("lines", lines.table)
     try:
         try:
-            _create(connection, relation, statement, "lines")
+            _create(connection, relation, text)
         except UNREADABLE:
-            readable, more, unreadable = _readable(connection, statement, lines.table)
+            readable, more, unreadable = _readable(connection, text, lines.table)
             invalid += more
-            connection.register("readable_lines", readable)
-            _create(connection, relation, statement, "readable_lines")
-            connection.unregister("readable_lines")
+            connection.register("lines", readable)
+            _create(connection, relation, text)
     finally:
         connection.unregister("lines")
     found: list[tuple[int, RejectReason]] = [
@@ -101,8 +100,9 @@ def parse(
     return Parsed(TABLES[queue], relation, rejects, _anomalies(connection, queue, relation))
 
 
-def _create(connection: duckdb.DuckDBPyConnection, relation: str, statement: str, lines: str) -> None:
-    create = f"CREATE OR REPLACE TEMP TABLE {relation} AS {statement.format(lines=lines)}"
+def _create(connection: duckdb.DuckDBPyConnection, relation: str, text: str) -> None:
+    """Make a temporary table of what the statement `text` makes of the relation `lines`."""
+    create = f"CREATE OR REPLACE TEMP TABLE {relation} AS {text}"
     try:
         connection.execute(create)
     except duckdb.OutOfMemoryException as error:
@@ -129,7 +129,7 @@ def reject_of(lines: Lines, queue: str, ordinal: int, reason: RejectReason) -> R
 
 
 def _readable(
-    connection: duckdb.DuckDBPyConnection, statement: str, table: pa.Table
+    connection: duckdb.DuckDBPyConnection, text: str, table: pa.Table
 ) -> tuple[pa.Table, list[int], list[int]]:
     """The frames that DuckDB reads; the ordinals of those that are no JSON to it, and of those that it fails on all the same."""
     valid = connection.execute("SELECT ordinal, line, json_valid(line) AS valid FROM lines").to_arrow_table()
@@ -137,7 +137,7 @@ def _readable(
     invalid = _ordinals(valid.filter(pa.compute.invert(mask)))
     rest = in_batches(valid.filter(mask).select(table.column_names))
     good, bad = list[pa.Table](), list[int]()
-    for piece, is_good in _halve(connection, statement, rest):
+    for piece, is_good in _halve(connection, text, rest):
         if is_good:
             good.append(piece)
         else:
@@ -149,19 +149,19 @@ def _ordinals(table: pa.Table) -> list[int]:
     return [int(str(ordinal)) for ordinal in table["ordinal"].to_pylist()]
 
 
-def _halve(connection: duckdb.DuckDBPyConnection, statement: str, table: pa.Table) -> Iterator[tuple[pa.Table, bool]]:
+def _halve(connection: duckdb.DuckDBPyConnection, text: str, table: pa.Table) -> Iterator[tuple[pa.Table, bool]]:
     if table.num_rows == 0:
         return
     connection.register("lines", table)
     try:
-        _create(connection, "halving", statement, "lines")
+        _create(connection, "halving", text)
     except UNREADABLE:
         if table.num_rows == 1:
             yield table, False
             return
         middle = table.num_rows // 2
-        yield from _halve(connection, statement, table.slice(0, middle))
-        yield from _halve(connection, statement, table.slice(middle))
+        yield from _halve(connection, text, table.slice(0, middle))
+        yield from _halve(connection, text, table.slice(middle))
         return
     yield table, True
 

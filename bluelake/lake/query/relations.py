@@ -1,16 +1,15 @@
 """SQL text of the lake's relations: every row of a table, or the current ones, over exactly the live files.
 
-File lists are literals, since DuckDB takes no parameters in a view. What is current is defined in `lake/sql/`.
+The files `sql/current_*.sql` define what is current. `bluelake.lake.query.statements` says what a relation is.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
 from bluelake.lake.delta import DataFile
+from bluelake.lake.query.statements import query
 from bluelake.lake.tables import RECORD_TABLES, TABLES, Table
 
 _DUCKDB_TYPES = {
@@ -23,7 +22,7 @@ _DUCKDB_TYPES = {
 }
 BEGINNING_US = -(2**62)
 END_US = 2**62
-# In `deletes`, the collection and the rkey of a reset: every record of the account with a lower rev has gone.
+# In `deletes`, the collection and the rkey of a reset. It supersedes every record of the account with a lower rev.
 RESET = "*"
 _RECORD_NAMES = frozenset(table.name for table in RECORD_TABLES)
 
@@ -34,12 +33,6 @@ class Files(Protocol):
     def files(self, name: str) -> tuple[DataFile, ...]:
         """The live files of table `name`."""
         ...
-
-
-@cache
-def sql_template(beside: str, name: str) -> str:
-    """The text of `sql/<name>.sql` in the folder of the module whose `__file__` is `beside`."""
-    return (Path(beside).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def quote(text: str) -> str:
@@ -63,6 +56,39 @@ def scan(table: Table, files: Iterable[DataFile]) -> str:
     names = ", ".join(f'"{field.name}"' for field in table.schema)
     listed = ", ".join(quote(path) for path in paths)
     return f"(SELECT {names} FROM read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false))"
+
+
+def where(relation: str, condition: str) -> str:
+    """The rows of `relation` that meet `condition`, SQL over its columns; all of them for an empty one."""
+    return f"(SELECT * FROM {relation} WHERE {condition})" if condition else relation
+
+
+def within(relation: str, start_us: int, end_us: int) -> str:
+    """The rows of `relation` with start_us <= event_at < end_us, microseconds since 1970."""
+    bounds = ((start_us, ">="), (end_us, "<"))
+    return where(
+        relation,
+        " AND ".join(
+            f"event_at {comparison} make_timestamptz({moment_us})"
+            for moment_us, comparison in bounds
+            if moment_us not in (BEGINNING_US, END_US)
+        ),
+    )
+
+
+def keyed(relation: str, columns: Iterable[str]) -> str:
+    """The rows of `relation` with one more column, `key`: a struct of `columns`, names or other expressions."""
+    fields = ", ".join(f"k{number}: {column}" for number, column in enumerate(columns))
+    return f"(SELECT *, {{{fields}}} AS key FROM {relation})"
+
+
+def literal_rows(names: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
+    """A relation of some rows with columns `names`, of at least one row."""
+    listed = ", ".join(
+        f"({', '.join(quote(value) if isinstance(value, str) else str(value) for value in row)})" for row in rows
+    )
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f"(SELECT * FROM (VALUES {listed}) AS v({columns}))"
 
 
 def between(files: Sequence[DataFile], start_us: int, end_us: int) -> list[DataFile]:
@@ -95,46 +121,56 @@ def current_rows(
     """
     table = TABLES[name]
     files = store.files(name)
-    bounds = {"start": _bound(start_us, ">="), "end": _bound(end_us, "<")}
-    rows = candidates or scan(table, between(files, start_us, end_us))
     if name in ("accounts", "gaps"):
-        return sql_template(__file__, f"current_{name}").format(rows=all_rows(store, name), **bounds)
+        return within(f"({query(__file__, f'current_{name}', rows=scan(table, files))})", start_us, end_us)
+    rows = candidates or scan(table, between(files, start_us, end_us))
     if name not in _RECORD_NAMES:
-        return f"(SELECT * FROM {rows} AS r WHERE true {bounds['start']} {bounds['end']})"
-    later = between(files, start_us - margin_us, END_US)
-    updated, superseding = replacing(table, later)
+        return within(rows, start_us, end_us)
     all_deletes = store.files("deletes")
-    collections = {"deletes": table.collection or "", "resets": RESET}
     deletes = between(all_deletes, start_us - margin_us, END_US)
-    template, earlier = "current_records", {}
+    updated = replacing_files(table, between(files, start_us - margin_us, END_US))
+    relations = {
+        "rows": rows,
+        "updates": replacing_rows(table, scan(table, updated)),
+        "deletes": deletes_of(table, deletes),
+        "resets": resets_of(deletes),
+        "hidden": hidden or f"({query(__file__, 'hidden_accounts', accounts=all_rows(store, 'accounts'))})",
+    }
     if name == "posts" and updated and edited:
-        template = "current_posts"
         early = between(all_deletes, BEGINNING_US, start_us - margin_us)
-        earlier = {f"early_{key}": _deletes(early, value) for key, value in collections.items()}
-    return sql_template(__file__, template).format(
-        rows=rows,
-        updates=scan(table, updated),
-        superseding=superseding,
-        versions=scan(table, files),
-        **{key: _deletes(deletes, value) for key, value in collections.items()},
-        **earlier,
-        collection=quote(table.collection or ""),
-        hidden=hidden or sql_template(__file__, "hidden_accounts").format(accounts=all_rows(store, "accounts")),
-        **bounds,
+        relations |= {
+            "versions": scan(table, files),
+            "early_deletes": deletes_of(table, early),
+            "early_resets": resets_of(early),
+        }
+        return within(f"({query(__file__, 'current_posts', **relations)})", start_us, end_us)
+    return within(f"({query(__file__, 'current_records', **relations)})", start_us, end_us)
+
+
+def replacing_files(table: Table, files: Iterable[DataFile]) -> list[DataFile]:
+    """Those of the files of a table of records that can hold versions which replace earlier ones."""
+    if table.name == "profiles":
+        return list(files)
+    return [file for file in files if file.greatest.get("operation") == "update"]
+
+
+def replacing_rows(table: Table, relation: str) -> str:
+    """Those rows of `relation`, versions of records of `table`, that replace earlier ones."""
+    # Every account has one profile. So the table is small, and a create replaces an earlier version too.
+    return relation if table.name == "profiles" else where(relation, "operation = 'update'")
+
+
+def deletes_of(table: Table, files: Iterable[DataFile]) -> str:
+    """The tombstones of records of `table` in `files`, which belong to `deletes`."""
+    collection = table.collection or ""
+    return where(
+        scan(TABLES["deletes"], _may_hold(files, "collection", collection)), f"collection = {quote(collection)}"
     )
 
 
-def replacing(table: Table, files: Iterable[DataFile]) -> tuple[list[DataFile], str]:
-    """Those of the files of a table of records that can hold versions which replace earlier ones, and the condition on
-    their rows `u` that tells which do."""
-    # Every account has one profile, so that the table is small, and no version of one need be left standing.
-    if table.name == "profiles":
-        return list(files), "true"
-    return [file for file in files if file.greatest.get("operation") == "update"], "u.operation = 'update'"
-
-
-def _deletes(files: Iterable[DataFile], collection: str) -> str:
-    return scan(TABLES["deletes"], _may_hold(files, "collection", collection))
+def resets_of(files: Iterable[DataFile]) -> str:
+    """The resets of whole repositories in `files`, which belong to `deletes`."""
+    return where(scan(TABLES["deletes"], _may_hold(files, "collection", RESET)), "collection = '*' AND rkey = '*'")
 
 
 def _may_hold(files: Iterable[DataFile], column: str, value: str) -> list[DataFile]:
@@ -145,9 +181,3 @@ def _may_hold(files: Iterable[DataFile], column: str, value: str) -> list[DataFi
         if (least is None or str(least) <= value) and (greatest is None or str(greatest) >= value):
             found.append(file)
     return found
-
-
-def _bound(moment_us: int, comparison: str) -> str:
-    if moment_us in (BEGINNING_US, END_US):
-        return ""
-    return f"AND r.event_at {comparison} make_timestamptz({moment_us})"

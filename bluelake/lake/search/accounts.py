@@ -7,7 +7,7 @@ runs for long has seen tens of millions of accounts.
 import duckdb
 
 from bluelake.lake.delta import DataFile
-from bluelake.lake.query import scan, sql_template
+from bluelake.lake.query import query, scan, statement
 from bluelake.lake.tables import ACCOUNTS
 
 # The names under which the SQL of searches knows them.
@@ -40,17 +40,16 @@ class Accounts:
             # What a refresh that failed has left.
             self._connection.execute(f"TRUNCATE {LATEST}")
         for share in range(shares if added else 0):
-            self._take_in(
-                sql_template(__file__, "accounts_added").format(files=scan(ACCOUNTS, added), shares=shares, share=share)
-            )
+            text = query(__file__, "accounts_added", events=scan(ACCOUNTS, added))
+            self._take_in(text, {"shares": shares, "share": share})
         self._seen, self._files = frozenset(file.path for file in files), files
 
-    def _take_in(self, added: str) -> None:
+    def _take_in(self, added: str, parameters: dict[str, int]) -> None:
         if not self._seen:
-            self._connection.execute(f"INSERT INTO {LATEST} {added}")
+            self._connection.execute(f"INSERT INTO {LATEST} {added}", parameters)
             return
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE accounts_added AS {added}")
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE accounts_added AS {added}", parameters)
         # An account is in its table once: a failure in between leaves what a repetition completes.
-        self._connection.execute(sql_template(__file__, "accounts_changed"))
-        self._connection.execute(sql_template(__file__, "accounts_new"))
+        self._connection.execute(statement(__file__, "accounts_changed"))
+        self._connection.execute(statement(__file__, "accounts_new"))
         self._connection.execute("DROP TABLE accounts_added")

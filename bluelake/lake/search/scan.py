@@ -13,7 +13,19 @@ import pyarrow as pa
 from bluelake.core.clock import to_datetime
 from bluelake.lake.delta import DataFile
 from bluelake.lake.hours import HOUR_US, Hour
-from bluelake.lake.query import BEGINNING_US, END_US, between, current_rows, scan, sql_template
+from bluelake.lake.query import (
+    BEGINNING_US,
+    END_US,
+    between,
+    current_rows,
+    query,
+    replacing_files,
+    replacing_rows,
+    scan,
+    statement,
+    where,
+    within,
+)
 from bluelake.lake.search.accounts import HIDDEN
 from bluelake.lake.search.folding import Folding
 from bluelake.lake.search.prefilter import prefilter
@@ -85,7 +97,7 @@ class Scan:
         self,
         cursor: duckdb.DuckDBPyConnection,
         snapshot: Snapshot,
-        query: SearchQuery,
+        asked: SearchQuery,
         folding: Folding,
         data_through: datetime | None,
         margin_us: int,
@@ -93,11 +105,11 @@ class Scan:
         self.data_through = data_through
         self._cursor = cursor
         self._snapshot = snapshot
-        self._query = query
+        self._query = asked
         self._margin_us = margin_us
         cursor.execute("SET TimeZone = 'UTC'")
         self._username, self._did = self._account()
-        self._terms = Terms(query, self._did, folding)
+        self._terms = Terms(asked, self._did, folding)
 
     def groups(self, wanted: int, *, growing: bool = True) -> Iterator[int]:
         """How many posts each group of hours contributes, newest first, looked at once there may be `wanted` in all, or many.
@@ -109,10 +121,9 @@ class Scan:
         edits = self._find_edits()
         matches, end_us = 0, self._query.end_us
         for span in self._spans(LARGEST_GROUP_ROWS if growing else FIRST_GROUP_ROWS):
-            statement = sql_template(__file__, "search_matches").format(
-                rows=self._rows(span), own=_own_rows(span), condition=self._terms.condition
-            )
-            matches += self._create("matches", statement, append=matches > 0)
+            matching = where(_own_rows(self._rows(span), span), self._terms.condition)
+            text = query(__file__, "search_matches", matching=matching)
+            matches += self._create("matches", text, append=matches > 0)
             if matches >= min(wanted, MOST_MATCHES):
                 found = self._look_up(span.start_us, end_us)
                 wanted, matches, end_us = wanted - found, 0, span.start_us
@@ -139,12 +150,12 @@ class Scan:
             hidden=HIDDEN,
             edited=False,
         )
-        statement = sql_template(__file__, "search_found").format(current=current, within=_within(start_us, end_us))
-        return self._create("found", statement)
+        edits = within("edits", start_us, end_us)
+        return self._create("found", query(__file__, "search_found", current_matches=current, edits_of_hours=edits))
 
     def posts(self, offset: int, limit: int) -> Iterator[Post]:
         """A slice of the posts of the group that `groups` is at."""
-        self._cursor.execute(sql_template(__file__, "search_rows").format(offset=offset, limit=limit))
+        self._cursor.execute(statement(__file__, "search_rows"), {"offset": offset, "limit": limit})
         while rows := self._cursor.fetchmany(_STREAM_ROWS):
             for did, rkey, event_us, created_us, username, text, langs, hashtags in rows:
                 created_at = None if created_us is None else to_datetime(created_us)
@@ -173,7 +184,7 @@ class Scan:
         if not name or name.startswith("did:"):
             return name, name or None
         handle = name.lower() if "." in name else f"{name.lower()}.bsky.social"
-        row = self._cursor.execute(sql_template(__file__, "search_did_of_handle"), {"handle": handle}).fetchone()
+        row = self._cursor.execute(statement(__file__, "search_did_of_handle"), {"handle": handle}).fetchone()
         return handle, row[0] if row else None
 
     def _has_posts(self, did: str) -> bool:
@@ -182,61 +193,50 @@ class Scan:
 
     def _find_edits(self) -> bool:
         """Find, for all groups at once, the posts that match by a later text; hardly any post is ever updated."""
-        query, posts = self._query, self._snapshot.files("posts")
-        updated = [
-            file
-            for file in between(posts, query.start_us - self._margin_us, END_US)
-            if file.greatest.get("operation") == "update"
-        ]
+        asked, posts = self._query, self._snapshot.files("posts")
+        updated = replacing_files(POSTS, between(posts, asked.start_us - self._margin_us, END_US))
         edited = scan(POSTS, [])
-        updates = (
-            f"SELECT 1 FROM {scan(POSTS, updated)} AS r WHERE operation = 'update' AND {self._terms.condition} LIMIT 1"
-        )
+        updates = f"FROM {where(replacing_rows(POSTS, scan(POSTS, updated)), self._terms.condition)} SELECT 1 LIMIT 1"
         if updated and self._cursor.execute(updates, self._terms.parameters).fetchone():
             edited = current_rows(
                 self._snapshot,
                 "posts",
-                query.start_us,
-                query.end_us,
+                asked.start_us,
+                asked.end_us,
                 self._margin_us,
                 candidates=scan(POSTS, []),
                 hidden=HIDDEN,
             )
-        statement = sql_template(__file__, "search_edits").format(edited=edited, condition=self._terms.condition)
-        return self._create("edits", statement) > 0
+        matching = where(edited, self._terms.condition)
+        return self._create("edits", query(__file__, "search_edits", matching=matching)) > 0
 
     def _spans(self, largest: int) -> Iterator[_Span]:
-        query = self._query
+        asked = self._query
         hours: dict[Hour, list[DataFile]] = {}
-        for file in between(self._snapshot.files("posts"), query.start_us, query.end_us):
+        for file in between(self._snapshot.files("posts"), asked.start_us, asked.end_us):
             hours.setdefault(file.hour, []).append(file)
-        end_us, budget = query.end_us, FIRST_GROUP_ROWS
+        end_us, budget = asked.end_us, FIRST_GROUP_ROWS
         files: list[DataFile] = []
         for hour in sorted(hours, reverse=True):
             files += hours[hour]
             if sum(file.rows for file in files) >= budget:
-                start_us = max(query.start_us, hour.start_us)
+                start_us = max(asked.start_us, hour.start_us)
                 yield _Span(tuple(files), start_us, end_us)
                 end_us, files, budget = start_us, [], min(2 * budget, largest)
         if files:
-            yield _Span(tuple(files), query.start_us, end_us)
+            yield _Span(tuple(files), asked.start_us, end_us)
 
-    def _create(self, table: str, statement: str, *, append: bool = False) -> int:
+    def _create(self, table: str, text: str, *, append: bool = False) -> int:
         """Fill a temporary table from a query, anew unless `append`. Returns how many rows the query gave."""
         target = f"INSERT INTO {table}" if append else f"CREATE OR REPLACE TEMP TABLE {table} AS"
-        used = {name: value for name, value in self._terms.parameters.items() if f"${name})" in statement}
-        return int(self._cursor.execute(f"{target} {statement}", used).fetchall()[0][0])
+        used = {name: value for name, value in self._terms.parameters.items() if f"${name})" in text}
+        return int(self._cursor.execute(f"{target} {text}", used).fetchall()[0][0])
 
 
-def _own_rows(span: _Span) -> str:
-    """What holds a span's own rows apart from others of its files; empty where whole hours of first versions do."""
-    conditions = []
+def _own_rows(rows: str, span: _Span) -> str:
+    """Of `rows`, a relation of the rows of the span's files, those first versions that lie within the span."""
     if any(bound % HOUR_US for bound in (span.start_us, span.end_us) if bound not in (BEGINNING_US, END_US)):
-        conditions.append(_within(span.start_us, span.end_us))
+        rows = within(rows, span.start_us, span.end_us)
     if any(file.greatest.get("operation") == "update" for file in span.files):
-        conditions.append("operation <> 'update'")
-    return "".join(f"{condition} AND " for condition in conditions)
-
-
-def _within(start_us: int, end_us: int) -> str:
-    return f"event_at >= make_timestamptz({start_us}) AND event_at < make_timestamptz({end_us})"
+        rows = where(rows, "operation <> 'update'")
+    return rows

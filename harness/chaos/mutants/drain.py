@@ -128,9 +128,9 @@ MUTANTS = (
     Mutant(
         "dedupe-within-the-batch-only",
         "what an earlier batch brought is stored again when it is delivered again",
-        "bluelake/lake/drain/sql/select_batch.sql",
-        "WHERE NOT EXISTS (SELECT 1 FROM {stored} AS s WHERE {same} AND",
-        "WHERE NOT EXISTS (SELECT 1 FROM {stored} AS s WHERE false AND {same} AND",
+        "bluelake/lake/drain/sql/new_rows.sql",
+        "WHERE s.key IS NOT DISTINCT FROM b.key",
+        "WHERE false AND s.key IS NOT DISTINCT FROM b.key",
         (f"{_DRAIN}test_redelivered_events_fall_out_of_a_batch_and_of_the_lake",),
     ),
     Mutant(
@@ -145,8 +145,8 @@ MUTANTS = (
         "dedupe-across-batches-only",
         "an event that comes twice in one batch is stored twice",
         "bluelake/lake/drain/dedupe.py",
-        '    if row is not None and row[0]:\n        return ""',
-        '    if row is not None:\n        return ""',
+        "    if row is not None and row[0]:\n        return batch",
+        "    if row is not None:\n        return batch",
         (f"{_DRAIN}test_redelivered_events_fall_out_of_a_batch_and_of_the_lake",),
         harness="41 host-back,kill-ingest",
     ),
@@ -193,7 +193,7 @@ MUTANTS = (
     Mutant(
         "replay-brings-deleted-rows-back",
         "a replay stores what a later delete covers",
-        "repair/sql/replay_kept.sql",
+        "repair/sql/storable_rows.sql",
         "d.rev > r.rev",
         "d.rev > r.rev AND false",
         (f"{_REPLAY}test_what_a_later_delete_covers_does_not_come_back",),
@@ -201,7 +201,7 @@ MUTANTS = (
     Mutant(
         "replay-stores-what-was-reset",
         "a replay stores what a reset far before it hides: a search of a span of time shows it",
-        "repair/sql/replay_kept.sql",
+        "repair/sql/storable_rows.sql",
         "s.rev > r.rev",
         "s.rev > r.rev AND false",
         (f"{_REPLAY}test_what_comes_far_behind_what_supersedes_it_is_shown_by_no_reader",),
@@ -209,7 +209,7 @@ MUTANTS = (
     Mutant(
         "replay-stores-old-texts",
         "a replay stores what an update far before it replaces: a search of a span of time shows the old text",
-        "repair/sql/replay_kept.sql",
+        "repair/sql/storable_rows.sql",
         "u.rev > r.rev",
         "u.rev > r.rev AND false",
         (f"{_REPLAY}test_what_comes_far_behind_what_supersedes_it_is_shown_by_no_reader",),

@@ -22,7 +22,7 @@ from bluelake.buffer.client import Buffer
 from bluelake.core.crash import VARIABLE
 from bluelake.core.settings import Settings
 from bluelake.core.status import read_status
-from bluelake.lake.compaction.purge import GoneAccounts
+from bluelake.lake.compaction.purge import DeletedAccounts
 from bluelake.lake.compaction.sealer import SealedHour, seal, waiting_hours
 from bluelake.lake.delta import Store, read_sealed
 from bluelake.lake.delta.log import added_by
@@ -31,55 +31,12 @@ from bluelake.lake.errors import CommitError, SealError
 from bluelake.lake.query import connect
 from bluelake.lake.search import Searcher, SearchQuery
 from bluelake.lake.tables import DELETES, TABLES
-<<<<<<< HEAD
 from tests.support.frames import DIDS, HOUR_US, NOON_US, account, commit_frame, delete, like, post, status
 from tests.support.lakes import LATER, Lake, break_file, drained, everything, live, rows, values
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment, wait_until
 from tests.support.rows import delete_rows
 from tests.support.rows import post as lake_post
-=======
-from tests.support.frames import NOON_US, commit_frame
-from tests.support.paths import ROOT
-from tests.support.processes import clean_environment, wait_until
-from tests.support.rows import delete_rows
-from tests.support.buffers import feed
-from tests.support.lakes import rows, values
-from tests.support.frames import account
-from tests.support.lakes import Lake
-from tests.support.frames import post as lake_post
-
-HOUR_US = 3_600_000_000
-POST = "app.bsky.feed.post"
-LATER = datetime(2026, 7, 4, 20, tzinfo=UTC)
-DIDS = [f"did:plc:{letter * 24}" for letter in "abcdefg"]
-
-
-def like(did: str, rkey: str, *, rev: int = 1, time_us: int = NOON_US) -> bytes:
-    return commit_frame(did=did, rkey=rkey, rev=rev, time_us=time_us)
-
-
-def post(did: str, rkey: str, *, rev: int = 1, time_us: int = NOON_US, text: str = "hello", **more: Any) -> bytes:
-    return commit_frame(POST, did=did, rkey=rkey, rev=rev, time_us=time_us, record={"text": text}, **more)
-
-
-def delete(did: str, rkey: str, *, rev: int, time_us: int = NOON_US, collection: str = POST) -> bytes:
-    return commit_frame(collection, did=did, rkey=rkey, rev=rev, time_us=time_us, operation="delete")
-
-
-def drained(buffer: Buffer, settings: Settings, *batches: list[bytes]) -> None:
-    for frames in batches:
-        feed(buffer, frames)
-        drain(settings)
-
-
-def live(settings: Settings, table: str, hour: str = "2026-07-04T12") -> list[DataFile]:
-    return [file for file in Store(settings.lake_dir).files(table) if file.hour.label == hour]
-
-
-def everything(settings: Settings, table: str) -> list[dict[str, Any]]:
-    return sorted(rows(settings, f"SELECT * FROM {table}_all"), key=str)
->>>>>>> 5604579 (Hour: one value type for an hour's start, end, partition and label)
 
 
 def sealed_of(done: list[SealedHour], table: str) -> list[SealedHour]:
@@ -339,10 +296,12 @@ def test_account_events_are_read_once_until_there_are_new_ones(buffer: Buffer, s
     drained(buffer, settings, [status(DIDS[0], "deleted", seq=1)])
     store = Store(settings.lake_dir)
     with connect(settings) as connection:
-        gone = GoneAccounts(store, connection, 0)
+        deleted = DeletedAccounts(store, connection, 0)
 
         def dids() -> list[str]:
-            return [did for (did,) in connection.execute(f"SELECT did FROM {gone.relation()} ORDER BY ALL").fetchall()]
+            return [
+                did for (did,) in connection.execute(f"SELECT did FROM {deleted.relation()} ORDER BY ALL").fetchall()
+            ]
 
         assert dids() == DIDS[:1]
         (file,) = store.files("accounts")

@@ -295,6 +295,6 @@ def test_what_does_not_fit_the_memory_is_parsed_on_one_thread() -> None:
             return self.real.execute(statement)
 
     small = Small()
-    parse_module._create(small, "parsed", "SELECT 1 AS n FROM {lines}", "range(1)")  # type: ignore[arg-type]
+    parse_module._create(small, "parsed", "SELECT 1 AS n FROM range(1)")  # type: ignore[arg-type]
     assert small.parsed_on == [3, 1]
     assert small.real.execute("SELECT n, current_setting('threads') FROM parsed").fetchone() == (1, 3)

@@ -19,7 +19,7 @@ from bluelake.core.watermark import Cursor
 from bluelake.lake.delta import Store
 from bluelake.lake.drain.drainer import drain
 from bluelake.lake.errors import ParseError, RefusedError
-from bluelake.lake.query import sql_template
+from bluelake.lake.query import statement
 from tests.support.buffers import feed
 from tests.support.faults import Killed, kill_at
 from tests.support.frames import NOON_US, commit_frame, tid
@@ -62,15 +62,14 @@ def holds_poison(data: Any) -> bool:
 
 
 def test_values_that_duckdb_dies_on(buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    statement = sql_template(parse_module.__file__, "parse_subject_record").replace(
+    poisoned = statement(parse_module.__file__, "parse_subject_record").replace(
         "make_timestamptz(j.time_us)",
         f"make_timestamptz(CASE WHEN j.did = '{POISON}' THEN 9223372036854775807 ELSE j.time_us END)",
     )
-    original = parse_module.sql_template
     monkeypatch.setattr(
         parse_module,
-        "sql_template",
-        lambda file, name: statement if name == "parse_subject_record" else original(file, name),
+        "statement",
+        lambda file, name: poisoned if name == "parse_subject_record" else statement(file, name),
     )
     feed(buffer, mixed())
     (batch,) = drain(settings)

@@ -10,8 +10,8 @@ SELECT ordinal,
        coalesce(j.identity.seq, j.account.seq) AS seq,
        coalesce(header_reason(j), CASE WHEN j.kind = 'account' AND j.account.active IS NULL THEN 'invalid_record'
             WHEN j.kind = 'identity' AND j.identity IS NULL THEN 'invalid_record' END) AS reject_reason
-FROM (SELECT ordinal, json_transform(line, '{{
+FROM (SELECT ordinal, json_transform(line, '{
   "did": "VARCHAR", "time_us": "BIGINT", "kind": "VARCHAR",
-  "identity": {{"handle": "VARCHAR", "seq": "BIGINT", "time": "VARCHAR"}},
-  "account": {{"active": "BOOLEAN", "status": "VARCHAR", "seq": "BIGINT", "time": "VARCHAR"}}
-}}') AS j FROM {lines})
+  "identity": {"handle": "VARCHAR", "seq": "BIGINT", "time": "VARCHAR"},
+  "account": {"active": "BOOLEAN", "status": "VARCHAR", "seq": "BIGINT", "time": "VARCHAR"}
+}') AS j FROM lines)

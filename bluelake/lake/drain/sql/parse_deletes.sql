@@ -9,7 +9,7 @@ SELECT ordinal,
               WHEN j.commit.collection IS DISTINCT FROM '*' OR j.commit.rkey IS DISTINCT FROM '*' THEN 'invalid_record' END)
             ELSE coalesce(commit_reason(j), CASE WHEN j.commit.collection = '*' THEN 'unknown_collection' END)
        END AS reject_reason
-FROM (SELECT ordinal, json_transform(line, '{{
+FROM (SELECT ordinal, json_transform(line, '{
   "did": "VARCHAR", "time_us": "BIGINT", "kind": "VARCHAR",
-  "commit": {{"rev": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR"}}
-}}') AS j FROM {lines})
+  "commit": {"rev": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR"}
+}') AS j FROM lines)

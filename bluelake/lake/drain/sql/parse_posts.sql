@@ -1,22 +1,22 @@
 -- Posts: app.bsky.feed.post, app.bsky.richtext.facet, app.bsky.embed.*.
 WITH parsed AS (
-  SELECT ordinal, json_transform(line, '{{
+  SELECT ordinal, json_transform(line, '{
     "did": "VARCHAR", "time_us": "BIGINT",
-    "commit": {{"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR", "cid": "VARCHAR",
-      "record": {{
+    "commit": {"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR", "cid": "VARCHAR",
+      "record": {
         "createdAt": "VARCHAR", "text": "JSON", "langs": ["VARCHAR"], "tags": ["VARCHAR"],
-        "facets": [{{"features": [{{"$type": "VARCHAR", "tag": "VARCHAR", "did": "VARCHAR", "uri": "VARCHAR"}}]}}],
-        "reply": {{"parent": {{"uri": "VARCHAR"}}, "root": {{"uri": "VARCHAR"}}}},
-        "labels": {{"values": [{{"val": "VARCHAR"}}]}},
-        "embed": {{
-          "$type": "VARCHAR", "alt": "VARCHAR", "images": [{{"alt": "VARCHAR"}}], "external": {{"uri": "VARCHAR"}},
-          "record": {{"uri": "VARCHAR", "record": {{"uri": "VARCHAR"}}}},
-          "media": {{"$type": "VARCHAR", "alt": "VARCHAR", "images": [{{"alt": "VARCHAR"}}],
-                    "external": {{"uri": "VARCHAR"}}}}
-        }}
-      }}
-    }}
-  }}') AS j FROM {lines}
+        "facets": [{"features": [{"$type": "VARCHAR", "tag": "VARCHAR", "did": "VARCHAR", "uri": "VARCHAR"}]}],
+        "reply": {"parent": {"uri": "VARCHAR"}, "root": {"uri": "VARCHAR"}},
+        "labels": {"values": [{"val": "VARCHAR"}]},
+        "embed": {
+          "$type": "VARCHAR", "alt": "VARCHAR", "images": [{"alt": "VARCHAR"}], "external": {"uri": "VARCHAR"},
+          "record": {"uri": "VARCHAR", "record": {"uri": "VARCHAR"}},
+          "media": {"$type": "VARCHAR", "alt": "VARCHAR", "images": [{"alt": "VARCHAR"}],
+                    "external": {"uri": "VARCHAR"}}
+        }
+      }
+    }
+  }') AS j FROM lines
 ), pieces AS (
   SELECT ordinal, j, j.commit.record AS r, j.commit.record.embed AS e,
          json_string(j.commit.record.text) AS text,
@@ -52,7 +52,7 @@ SELECT ordinal,
        present(r.langs) AS langs,
        CASE WHEN len(stated_tags) > 0 OR NOT (contains(text, '#') OR contains(text, '＃')) THEN stated_tags
             ELSE distinct_folded(list_filter(
-                   regexp_extract_all(text, '(?:^|\s)[#＃]([\p{{L}}\p{{M}}\p{{N}}_]+)', 1),
+                   regexp_extract_all(text, '(?:^|\s)[#＃]([\p{L}\p{M}\p{N}_]+)', 1),
                    lambda tag: NOT regexp_full_match(tag, '[0-9]+'))) END AS hashtags,
        list_distinct_in_order(mentions) AS mentions,
        links,

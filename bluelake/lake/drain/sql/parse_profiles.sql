@@ -8,9 +8,9 @@ SELECT ordinal,
        json_string(j.commit.record.description) AS description,
        at_part(j.commit.record."pinnedPost".uri, 5) AS pinned_post_rkey,
        coalesce(commit_reason(j), CASE WHEN j.commit.record IS NULL THEN 'invalid_record' END) AS reject_reason
-FROM (SELECT ordinal, json_transform(line, '{{
+FROM (SELECT ordinal, json_transform(line, '{
   "did": "VARCHAR", "time_us": "BIGINT",
-  "commit": {{"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR", "cid": "VARCHAR",
-    "record": {{"createdAt": "VARCHAR", "displayName": "JSON", "description": "JSON",
-               "pinnedPost": {{"uri": "VARCHAR"}}}}}}
-}}') AS j FROM {lines})
+  "commit": {"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR", "cid": "VARCHAR",
+    "record": {"createdAt": "VARCHAR", "displayName": "JSON", "description": "JSON",
+               "pinnedPost": {"uri": "VARCHAR"}}}
+}') AS j FROM lines)

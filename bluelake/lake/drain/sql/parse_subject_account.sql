@@ -6,8 +6,8 @@ SELECT ordinal,
        j.commit.record.subject AS subject_did,
        coalesce(commit_reason(j), CASE WHEN j.commit.record.subject IS NULL OR NOT valid_did(j.commit.record.subject) THEN 'invalid_record'
        END) AS reject_reason
-FROM (SELECT ordinal, json_transform(line, '{{
+FROM (SELECT ordinal, json_transform(line, '{
   "did": "VARCHAR", "time_us": "BIGINT",
-  "commit": {{"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR",
-    "record": {{"createdAt": "VARCHAR", "subject": "VARCHAR"}}}}
-}}') AS j FROM {lines})
+  "commit": {"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR",
+    "record": {"createdAt": "VARCHAR", "subject": "VARCHAR"}}
+}') AS j FROM lines)

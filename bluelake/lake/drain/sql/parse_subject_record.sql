@@ -10,8 +10,8 @@ SELECT ordinal,
        nullif(via[5], '') AS via_rkey,
        coalesce(commit_reason(j), CASE WHEN nullif(subject[3], '') IS NULL THEN 'invalid_record' END) AS reject_reason
 FROM (SELECT ordinal, j, at_parts(j.commit.record.subject.uri) AS subject, at_parts(j.commit.record.via.uri) AS via
-FROM (SELECT ordinal, json_transform(line, '{{
+FROM (SELECT ordinal, json_transform(line, '{
   "did": "VARCHAR", "time_us": "BIGINT",
-  "commit": {{"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR",
-    "record": {{"createdAt": "VARCHAR", "subject": {{"uri": "VARCHAR"}}, "via": {{"uri": "VARCHAR"}}}}}}
-}}') AS j FROM {lines}))
+  "commit": {"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR",
+    "record": {"createdAt": "VARCHAR", "subject": {"uri": "VARCHAR"}, "via": {"uri": "VARCHAR"}}}
+}') AS j FROM lines))

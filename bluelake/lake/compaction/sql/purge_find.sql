@@ -1,9 +1,0 @@
--- Rows of sealed hours that fresh deletes and fresh deletions of accounts remove.
-SELECT {table} AS "table", year || '-' || month || '-' || day || 'T' || hour AS hour, r.did, r.rkey, r.rev, d.since,
-       false AS with_account
-FROM {rows} AS r
-JOIN fresh_deletes AS d ON d.did = r.did AND d.rkey = r.rkey AND d.collection = {collection} AND d.rev > r.rev
-UNION ALL
-SELECT {table}, year || '-' || month || '-' || day || 'T' || hour, r.did, r.rkey, r.rev, g.since, true
-FROM {rows} AS r
-JOIN fresh_gone AS g ON g.did = r.did AND r.event_at <= g.last_at
