@@ -5,7 +5,6 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import duckdb
 import pytest
 
 import bluelake
@@ -14,11 +13,12 @@ from bluelake.core.errors import ConfigurationError
 from bluelake.core.settings import Settings
 from bluelake.lake.drain import drain
 from bluelake.lake.search import ParameterError
-from bluelake.lake.views import ColumnInfo, UnknownViewError, ViewInfo, publish
+from bluelake.lake.views import UnknownViewError
 from tests.support.buffers import feed
 from tests.support.frames import commit_frame
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment
+from tests.support.published import publish_view
 
 POST = "app.bsky.feed.post"
 
@@ -38,16 +38,6 @@ def filled(buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("BLUELAKE_HOME", str(settings.home))
     monkeypatch.setenv("REDIS_URL", settings.redis_url)
     return settings
-
-
-def publish_view(settings: Settings) -> None:
-    """Publish a view `ranks` of three rows."""
-    build = settings.views_dir / "build.duckdb"
-    build.parent.mkdir()
-    with duckdb.connect(str(build)) as connection:
-        connection.execute("CREATE TABLE ranks AS SELECT rank, 'tag' || rank AS tag FROM range(1, 4) AS r(rank)")
-    columns = (ColumnInfo("rank", "BIGINT", "1 is the first."), ColumnInfo("tag", "VARCHAR", "A hashtag."))
-    publish(settings, build, [ViewInfo("ranks", "Hashtags by rank.", 3, columns)])
 
 
 def test_load_gives_the_rows_of_a_table(filled: Settings) -> None:

@@ -23,7 +23,7 @@ from tests.support.buffers import feed
 from tests.support.frames import commit_frame
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment
-from tests.test_library import publish_view
+from tests.support.published import publish_view
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 POST = "app.bsky.feed.post"

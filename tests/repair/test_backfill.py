@@ -9,10 +9,10 @@ from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
 from bluelake.lake.drain import drain
 from repair import NotServedError, backfill_span
-from tests.repair.test_commands import serving
 from tests.support.frames import NOON_US, steady
 from tests.support.gaps import found, notice
 from tests.support.processes import free_port
+from tests.support.serving import serving
 
 SECOND = 1_000_000
 SPAN = (NOON_US, NOON_US + 600 * SECOND)

@@ -1,11 +1,7 @@
 """`bluelake replay` and `bluelake backfill` as a person calls them."""
 
-import asyncio
 import json
-import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,10 +14,10 @@ from harness.simulator.options import SimulatorOptions
 from tests.support.frames import NOON_US, commit_frame, record, steady
 from tests.support.frames import one_of_each as frames
 from tests.support.gaps import found, notice
-from tests.support.jetstream_host import jetstream_host
 from tests.support.lakes import rows, values
 from tests.support.processes import bluelake, free_port
-from tests.support.simulator import ledger_lines, running
+from tests.support.serving import beside, serving, simulated
+from tests.support.simulator import ledger_lines
 
 SECOND = 1_000_000
 
@@ -29,46 +25,6 @@ SECOND = 1_000_000
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
     return {"BLUELAKE_HOME": str(settings.home), "REDIS_URL": settings.redis_url}
-
-
-@asynccontextmanager
-async def host_with(served: list[bytes], wire: str) -> AsyncIterator[str]:
-    async with jetstream_host(wire, path=wire == "v1") as host:
-        await host.give(*served)
-        yield host.url
-
-
-@asynccontextmanager
-async def simulated(options: SimulatorOptions) -> AsyncIterator[str]:
-    async with running(options, lambda: NOON_US + 660 * SECOND) as port:
-        yield f"ws://127.0.0.1:{port}"
-
-
-def serving(served: list[bytes], wire: str = "v1") -> AbstractContextManager[str]:
-    """A Jetstream host with a replay of `served`; its URL, which tells the wire where that is v1."""
-    return beside(host_with(served, wire))
-
-
-@contextmanager
-def beside(host: AbstractAsyncContextManager[str]) -> Iterator[str]:
-    """A host in a thread of its own; its URL."""
-    ready, done = threading.Event(), threading.Event()
-    urls: list[str] = []
-
-    async def run() -> None:
-        async with host as url:
-            urls.append(url)
-            ready.set()
-            await asyncio.to_thread(done.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),))
-    thread.start()
-    ready.wait()
-    try:
-        yield urls[0]
-    finally:
-        done.set()
-        thread.join()
 
 
 def test_replay_of_a_file_tells_what_it_did(tmp_path: Path, environment: dict[str, str], settings: Settings) -> None:

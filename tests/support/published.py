@@ -1,4 +1,4 @@
-"""Reading back what a refresh published."""
+"""Publishing a small view, and reading back what was published."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from bluelake.core.settings import Settings
-from bluelake.lake.views import current
+from bluelake.lake.views import ColumnInfo, ViewInfo, current, publish
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -27,3 +27,13 @@ def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(published_file(settings)), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         return connection.execute(sql).fetchall()
+
+
+def publish_view(settings: Settings) -> None:
+    """Publish a view `ranks` of three rows."""
+    build = settings.views_dir / "build.duckdb"
+    build.parent.mkdir()
+    with duckdb.connect(str(build)) as connection:
+        connection.execute("CREATE TABLE ranks AS SELECT rank, 'tag' || rank AS tag FROM range(1, 4) AS r(rank)")
+    columns = (ColumnInfo("rank", "BIGINT", "1 is the first."), ColumnInfo("tag", "VARCHAR", "A hashtag."))
+    publish(settings, build, [ViewInfo("ranks", "Hashtags by rank.", 3, columns)])

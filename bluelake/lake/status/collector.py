@@ -232,7 +232,7 @@ class Collector:
         if not waiting:
             return WaitingHours()
         hours = {hour for hour, _, _ in waiting}
-        return WaitingHours(len(hours), waiting[0].hour, min(hour.since_us for hour in waiting))
+        return WaitingHours(len(hours), waiting[0].hour.label, min(hour.since_us for hour in waiting))
 
     def maintain(self) -> MaintainFacts:
         """The last status of the maintenance, or the age of a lake that never had one. Raises LakeError."""
