@@ -23,10 +23,10 @@ admin.site.index_title = "Administration"
 
 
 class LakePage(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A read-only page of the admin that is not backed by a table of Django's database."""
+    """A read-only page of the admin without a table in Django's database."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Whether it stands on the index: for all staff."""
+        """Whether the index shows it: to all staff."""
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -94,7 +94,7 @@ class BatchAdmin(LakePage):
         return [path("", self.admin_site.admin_view(self.changelist_view), name="webapi_batch_changelist")]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """What the last drains took and wrote."""
+        """The batches of the last drains."""
         try:
             context: dict[str, Any] = {"batches": lake_access().collector.batches(NEWEST_BATCHES)}
         except BluelakeError as error:
@@ -111,7 +111,7 @@ class GapAdmin(LakePage):
         return [path("", self.admin_site.admin_view(self.changelist_view), name="webapi_gap_changelist")]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """What no host served, and what of it was repaired."""
+        """The spans that no host served, and whether they are repaired."""
         try:
             facts = lake_access().collector.gaps()
         except BluelakeError as error:

@@ -19,7 +19,7 @@ _RETRY_SECONDS = "5"
 
 
 class OneFormat(BaseContentNegotiation):  # type: ignore[misc]
-    """Every endpoint has one format, whatever a client says that it accepts."""
+    """Every endpoint has one format, whatever the header Accept asks for."""
 
     def select_parser(self, request: Any, parsers: Sequence[Any]) -> Any:
         """The first parser."""
@@ -31,7 +31,10 @@ class OneFormat(BaseContentNegotiation):  # type: ignore[misc]
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """The answer to an exception in an API view: 400, 404 or 405 for the client's, 503 for ours. Never a traceback."""
+    """The answer to an exception in an API view: 400, 404 or 405 for a fault of the client, 503 for ours.
+
+    It never holds a traceback.
+    """
     status, body = describe(error)
     response = Response({"error": body}, status=status)
     if status == 503:
@@ -40,7 +43,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def describe(error: Exception) -> tuple[int, dict[str, str]]:
-    """The HTTP status and the body for `error`; what nobody foresaw is logged with its traceback."""
+    """The HTTP status and the body for `error`. An unexpected error is logged with its traceback."""
     if isinstance(error, ParameterError):
         return 400, {"parameter": error.parameter, "value": error.value, "message": str(error)}
     if isinstance(error, UnknownViewError | NoViewsError):
@@ -70,7 +73,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Whatever escaped every other handler; the log has it."""
+    """An error that escaped every other handler; the log has it."""
     return _json(503, "Something unexpected happened; it is in the server's log. Try again, or see /healthz")
 
 

@@ -1,4 +1,4 @@
-"""How values leave: times as RFC 3339 with microseconds and Z, rows as CSV (RFC 4180) in pieces."""
+"""Values as the API shows them: times in RFC 3339 with microseconds and Z, rows as CSV (RFC 4180) in pieces."""
 
 import csv
 import io
@@ -51,7 +51,7 @@ def csv_value(value: object) -> object:
 def csv_response(columns: Sequence[str], rows: Iterable[Sequence[object]], filename: str) -> StreamingHttpResponse:
     """A CSV download that starts before its last row is known.
 
-    Its beginning is made here: an error up to then is still an answer and not a torn file.
+    Its first piece is made here, so that an early error is an answer and not a torn file.
     """
     pieces = _pieces(columns, rows)
     begins = next(pieces)

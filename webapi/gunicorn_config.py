@@ -13,12 +13,12 @@ log = logging.getLogger(__name__)
 
 
 def post_worker_init(worker: Any) -> None:
-    """In the new worker: log like every other process, and open the lake, so that no first search has to wait for it."""
+    """Set up the log in the new worker, and open the lake, so that the first search does not wait for it."""
     from webapi.lake_access import lake_access
 
     access = lake_access()
     set_up_logging("web", access.settings.log_level)
-    # The answer says what was wrong with a request; who asked for what is not kept.
+    # The answer names the fault of a request. The log keeps no requests.
     logging.getLogger("django.request").setLevel(logging.ERROR)
 
     def warm_up() -> None:
@@ -31,5 +31,5 @@ def post_worker_init(worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Keep the counts of a worker that ended."""
+    """Keep the metrics of a worker that ended."""
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

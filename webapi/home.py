@@ -17,7 +17,7 @@ from webapi.lake_access import lake_access
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The start page, with the result of the search in its query string. 400 or 503 where that could not be had."""
+    """The start page, with the result of the search in its query string. 400 or 503 where the search failed."""
     context: dict[str, Any] = {"values": {}, "health": health(lake_access().collector), "views": _views()}
     status = 200
     try:

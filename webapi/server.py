@@ -1,7 +1,7 @@
 """Runs the web server: prepares the database of users, then becomes gunicorn in the foreground.
 
-gunicorn replaces this process, so that nothing of delta-rs, DuckDB or Django's database outlives into its workers, and
-a supervisor's signals reach it directly.
+gunicorn replaces this process. So its workers inherit nothing of delta-rs, DuckDB or Django's database, and the signals of
+a supervisor reach it directly.
 """
 
 import errno
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 THREADS = 4
 TIMEOUT_SECONDS = 60
-# How long running requests may take to end after SIGTERM.
+# The time that running requests get to end after SIGTERM.
 GRACEFUL_SECONDS = 20
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Does not return. `settings` must be those of the environment: the workers read it.
 
-    Raises ConfigurationError for a port that is taken, a folder that cannot be written or a database that cannot be used.
+    Raises ConfigurationError for a taken port, a folder that cannot be written, or a database that cannot be used.
     """
     require_home(settings, create=True)
     _require_port(settings)
@@ -62,14 +62,14 @@ def gunicorn_command(settings: Settings) -> list[str]:
         f"--graceful-timeout={GRACEFUL_SECONDS}",
         f"--log-level={settings.log_level.lower()}",
         "--name=bluelake-web",
-        # A text that is too long gets an answer that says so, and not gunicorn's own page.
+        # A text that is too long gets our own error message instead of gunicorn's page.
         "--limit-request-line=0",
         "--no-control-socket",
     ]
 
 
 def prepare_database(settings: Settings) -> None:
-    """Bring the database of users and sessions up to date, and give `admin` its password."""
+    """Migrate the database of users and sessions, and set the password of `admin`."""
     os.environ["BLUELAKE_HOME"] = str(settings.home)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapi.settings")
     import django
@@ -95,7 +95,7 @@ def _set_admin(password: str) -> None:
 
     users = get_user_model()
     admin, created = users.objects.get_or_create(username="admin", defaults={"is_staff": True, "is_superuser": True})
-    # Every start would else end the admin's sessions.
+    # A new hash would end the sessions of the admin at every start.
     if created or not admin.check_password(password):
         admin.set_password(password)
         admin.save()

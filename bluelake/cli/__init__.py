@@ -1,1 +1,1 @@
-"""The `bluelake` command: arguments, progress and output. What it does is in the other rooms."""
+"""The `bluelake` command: arguments, progress and output. The work itself is in the other packages."""

@@ -94,7 +94,7 @@ def sql(query: str, *, json: AsJson = False) -> None:
 
 
 def status(*, json: AsJson = False) -> None:
-    """How each part is, what the buffer holds, and how old the newest data is."""
+    """The state of each part, the content of the buffer, and the age of the newest data."""
     from bluelake.lake.status import status as run
 
     parts = run(load_for_reading())
@@ -145,7 +145,7 @@ def export(
 
 @views_app.command(name="list")
 def list_views(*, json: AsJson = False) -> None:
-    """The published views: what they hold, their rows, when they were built."""
+    """The published views: their description, their rows, and when they were published."""
     from bluelake.lake.views import current
 
     published = current(load_for_reading())
@@ -178,7 +178,7 @@ def depth(*, json: AsJson = False) -> None:
 
 @buffer_app.command
 def reset(*, yes: Annotated[bool, Parameter(negative="", help="Do it.")] = False) -> None:
-    """Empty the buffer. The ingester then resumes from the lake's watermark and fetches what was in it again."""
+    """Empty the buffer. The ingester then resumes from the lake's watermark and fetches the lost events again."""
     from bluelake.buffer.client import Buffer
 
     if not yes:

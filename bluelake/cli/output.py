@@ -16,17 +16,20 @@ from rich.table import Table
 
 
 def say(message: str) -> None:
-    """One line for the person at the terminal."""
+    """Print one line to stdout."""
     print(message, flush=True)
 
 
 def complain(message: str) -> None:
-    """One line for the person, apart from the output."""
+    """Print one line to stderr."""
     print(message, file=sys.stderr, flush=True)
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]], path: Path | None) -> int:
-    """Write `rows` under a header to `path`, or to stdout; lists joined by a space. Returns how many rows."""
+    """Write `rows` under a header to `path`, or to stdout. A list becomes its items, joined by a space.
+
+    Returns the number of rows. Raises OSError.
+    """
     count = 0
     with nullcontext(sys.stdout) if path is None else path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -88,7 +91,7 @@ def _cell(value: object) -> str:
 
 @contextmanager
 def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, drawn from the first report on. Yields the function that takes (done, total)."""
+    """A progress bar on stderr, where that is a terminal. Yields the function that takes (done, total)."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -13,7 +13,7 @@ AirflowProcess = Literal["api-server", "scheduler", "dag-processor"]
 def up(
     *, demo: Annotated[bool, Parameter(negative="", help="Feed it from the simulator, without a network.")] = False
 ) -> None:
-    """Run everything on this machine, and start again what dies. Ctrl-C stops it all."""
+    """Run everything on this machine, and restart processes that die. Ctrl-C stops them all."""
     from bluelake.stack.up import up as run
 
     run(load_settings(), say, demo=demo)

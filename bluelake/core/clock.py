@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Tests only: a file that says by how many seconds this machine's clock is off, so that it can be stepped (docs/chaos.md).
+# For tests: a file with the seconds to add to the clock, so that a test can step it (docs/chaos.md).
 OFFSET_VARIABLE = "BLUELAKE_CLOCK_OFFSET_FILE"
 _offset_file = os.environ.get(OFFSET_VARIABLE)
 
@@ -24,9 +24,9 @@ def now() -> datetime:
 
 
 def file_now() -> datetime:
-    """The clock by which the kernel dates files, and delta-rs the entries of its logs; UTC.
+    """The clock by which the kernel dates files, and delta-rs the entries of its logs; UTC. Use it for the age of a file.
 
-    It differs from `now` only where a test steps that one, which does not reach them: the age of a file is told by this one.
+    It differs from `now` only where a test steps the clock: that step reaches neither the kernel nor delta-rs.
     """
     return datetime.now(UTC)
 

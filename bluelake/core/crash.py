@@ -1,7 +1,7 @@
 """Named points at which a test can kill a process, as a power cut or the kernel would: no cleanup, no exit handlers.
 
-`BLUELAKE_CRASH_AT=<point>` ends the process by SIGKILL the first time that it comes there, `<point>:3` the third time. It is
-meant for the harness (docs/chaos.md) and costs nothing while it is unset.
+`BLUELAKE_CRASH_AT=<point>` ends the process by SIGKILL when it first reaches the point, `<point>:3` at the third time.
+The harness sets it (docs/chaos.md).
 """
 
 import os
@@ -14,7 +14,7 @@ CrashPoint = Literal[
     "before-flush",
     "after-flush-before-answer",
     "before-resume",
-    # drain, in the order in which it comes there.
+    # drain, in the order in which it reaches them.
     "before-offered",
     "after-offered",
     "after-raw-file",
@@ -42,7 +42,7 @@ _passes: Counter[str] = Counter()
 
 
 def crash_point(point: CrashPoint) -> None:
-    """Die here if the environment asks for it."""
+    """Kill this process here if the environment names `point`."""
     if point != _wanted:
         return
     _passes[point] += 1

@@ -1,14 +1,14 @@
 """The root of Bluelake's exceptions.
 
 BluelakeError                 anything that Bluelake raises on purpose; exit code 1
-├── ConfigurationError        a setting, folder or port that its owner has to change; exit code 2
+├── ConfigurationError        a setting, folder or port has to be changed; exit code 2
 ├── CorruptStateError         our own state contradicts itself; never guessed around
 ├── bluelake.buffer.errors.BufferError the Redis buffer refused, is away, or has moved on
 ├── ingest.errors.IngestError a Jetstream host refused or broke its protocol
 ├── bluelake.lake.errors.LakeError     the lake could not be read or written
 └── transforms.errors.TransformsError   the cached views could not be built
 
-Each package's tree is in its own `errors.py`. A message says what was wrong, with which value, and what to do.
+Each package's tree is in its own `errors.py`. A message names the fault, the value, and the remedy.
 """
 
 
@@ -19,15 +19,15 @@ class BluelakeError(Exception):
 
 
 class ConfigurationError(BluelakeError):
-    """A setting, a folder or a port has to be changed by whoever runs this."""
+    """A setting, a folder or a port has to be changed before Bluelake can run."""
 
     exit_code = 2
 
 
 class CorruptStateError(BluelakeError):
-    """State that only Bluelake writes contradicts itself. It stops here rather than build on it."""
+    """State that only Bluelake writes contradicts itself. The process stops rather than build on it."""
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """The first line of an error's message, or its type where it has none."""
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -5,13 +5,13 @@ import os
 import zlib
 from pathlib import Path
 
-# Tests only: a file that notes what has been brought to the disk, so that the rest can be lost (docs/chaos.md).
+# For tests: a log of every fsync, so that a test can lose everything else (docs/chaos.md).
 LOG_VARIABLE = "BLUELAKE_FSYNC_LOG"
 _log_file = os.environ.get(LOG_VARIABLE)
 
 
 def fsync_path(path: Path) -> None:
-    """Bring a file's or a folder's content to the disk. Raises OSError."""
+    """Fsync a file or a folder. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         _fsync(descriptor)
@@ -20,7 +20,7 @@ def fsync_path(path: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Replace `path` by `content` so that a reader, even after a power loss, sees the old or the new whole."""
+    """Replace the content of `path`. Every reader sees the old content or the new, also after a power loss. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
@@ -33,7 +33,7 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             os.close(descriptor)
         temporary.replace(path)
     except BaseException:
-        # Of a full disk it would keep what is left.
+        # On a full disk it would keep the last free bytes.
         temporary.unlink(missing_ok=True)
         raise
     fsync_path(path.parent)
@@ -48,11 +48,11 @@ def _fsync(descriptor: int) -> None:
 
 
 def _content(descriptor: int) -> dict[str, object]:
-    """What an fsync of it brings to the disk: a file's size and checksum, or the names in a folder, with inodes."""
+    """What an fsync of `descriptor` makes durable: a file's size and checksum, or a folder's names and inodes."""
     status, path = os.fstat(descriptor), f"/proc/self/fd/{descriptor}"
     if os.path.isdir(path):
         with os.scandir(descriptor) as found:
             return {"inode": status.st_ino, "names": {entry.name: entry.inode() for entry in found}}
-    # An inode is soon another file's: the content tells whether it still is this one.
+    # The kernel soon gives an inode to another file. The checksum identifies the content.
     content = Path(path).read_bytes()
     return {"inode": status.st_ino, "size": len(content), "crc": zlib.crc32(content)}

@@ -15,5 +15,5 @@ def set_up_logging(process: str, level: str) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level == "DEBUG":
-        # There it logs every frame, and the password that a host is given.
+        # At DEBUG it logs every frame, and the password of a host.
         logging.getLogger("websockets").setLevel("INFO")

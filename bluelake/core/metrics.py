@@ -1,7 +1,7 @@
 """Every metric of Bluelake: its name, type, labels and one line of meaning.
 
-Dashboards and alerts may use only names from here. A metric whose labels have a closed set of values is registered with
-all of them, so that zero shows.
+Dashboards and alerts may use only names from here. A label with a closed set of values is registered with all of them,
+so that a count of zero shows.
 """
 
 from collections.abc import Iterable

@@ -3,12 +3,12 @@
 import json
 from enum import StrEnum
 
-# A rejected frame is kept whole up to here; more of one would not help anybody.
+# The table `rejects` keeps this many bytes of a frame.
 MAX_REJECT_BYTES = 16 << 20
 
 
 class RejectReason(StrEnum):
-    """Why a frame cannot be a row. It is counted under its reason and kept, byte for byte, in `rejects`."""
+    """Why a frame cannot be a row. The drain counts it by its reason and keeps its bytes in `rejects`."""
 
     NOT_JSON = "not_json"
     NOT_UTF8 = "not_utf8"
@@ -26,11 +26,11 @@ class RejectReason(StrEnum):
     INVALID_RECORD = "invalid_record"
     TOO_LARGE = "too_large"
     UNWRITABLE = "unwritable"
-    """It has the shape of an event, and DuckDB, Arrow or delta-rs cannot handle a value in it."""
+    """An event with a value that DuckDB, Arrow or delta-rs cannot handle."""
     TOO_DEEP = "too_deep"
 
 
-# The ingester looks at a frame's shape and time; what is in it, only the drain looks at.
+# The ingester checks a frame's shape and time. Only the drain checks its values.
 _DRAIN_REJECT_REASONS = (
     RejectReason.INVALID_DID,
     RejectReason.INVALID_RKEY,
@@ -47,7 +47,7 @@ class GapCause(StrEnum):
     CURSOR_TOO_OLD = "cursor_too_old"
     """The host refused the cursor: it does not reach back that far."""
     REPLAY_STARTS_LATE = "replay_starts_late"
-    """The host took the cursor and began later all the same."""
+    """The host accepted the cursor, yet began later."""
     HOST_SKIPPED = "host_skipped"
     """The host's times jumped forward while it was being read."""
     FRAME_TOO_LARGE = "frame_too_large"
@@ -102,10 +102,10 @@ _LONGEST_DIAGNOSED = 1_000_000
 
 
 def diagnose_syntax(frame: bytes) -> RejectReason:
-    """Why `frame`, which a JSON parser refused, is not JSON that can be stored.
+    """Why a JSON parser refused `frame`.
 
-    An escaped half of a surrogate pair is grammatical JSON, but no Unicode text (RFC 8259 §8.2). In a very long frame it is
-    not looked for.
+    An escaped half of a surrogate pair is grammatical JSON, but no Unicode text (RFC 8259 §8.2). Very long frames are not
+    searched for one.
     """
     try:
         text = frame.decode("utf-8")

@@ -1,7 +1,7 @@
-"""A folder of this process' own under BLUELAKE_HOME/tmp, for what is of use only while the process lives.
+"""A folder of this process under BLUELAKE_HOME/tmp, for files that the process needs only while it lives.
 
-A lock in it, held as long, tells it from what a killed process left. A process id would not: the containers that share a
-BLUELAKE_HOME do not share those.
+The process holds a lock in its folder. A folder whose lock is free belonged to a process that was killed. A process id
+could not show that: containers share a BLUELAKE_HOME, but no process ids.
 """
 
 import atexit
@@ -17,13 +17,13 @@ from secrets import token_hex
 log = logging.getLogger(__name__)
 
 _LOCK = "lock"
-# Folder and descriptor of its lock. By process id too: a fork makes a folder of its own.
+# The folder and the descriptor of its lock. The process id is in the key: a fork gets a folder of its own.
 _own: dict[tuple[int, Path], tuple[Path, int]] = {}
 _making = threading.Lock()
 
 
 def own_folder(tmp: Path) -> Path:
-    """This process' own folder in `tmp`, made at the first call and removed when the process ends. Raises OSError."""
+    """The folder of this process in `tmp`, made at the first call and removed when the process ends. Raises OSError."""
     key = (os.getpid(), tmp)
     with _making:
         if key not in _own or not _own[key][0].exists():
@@ -32,7 +32,7 @@ def own_folder(tmp: Path) -> Path:
 
 
 def leave(tmp: Path) -> None:
-    """Remove this process' own folder in `tmp`, if it has one; at the end of the process that is done by itself."""
+    """Remove the folder of this process in `tmp`, if it has one. The end of the process does the same."""
     key = (os.getpid(), tmp)
     if key in _own:
         folder, descriptor = _own.pop(key)
@@ -41,10 +41,10 @@ def leave(tmp: Path) -> None:
 
 
 def remove_abandoned(tmp: Path, before: datetime) -> int:
-    """Remove the folders of processes that have ended, and whatever else in `tmp` is older than `before`, by the clock
-    that dates files (`bluelake.core.clock.file_now`).
+    """Remove the folders of processes that have ended, and everything else in `tmp` that is older than `before`.
 
-    Returns how many. What cannot be removed, as another user's, stays, and a warning says so.
+    `before` is a time of the clock that dates files (`bluelake.core.clock.file_now`). Returns how many entries went.
+    Logs a warning for an entry that it cannot remove, such as another user's.
     """
     removed = 0
     for path in sorted(tmp.glob("*")):
@@ -52,7 +52,7 @@ def remove_abandoned(tmp: Path, before: datetime) -> int:
             if not _remove_abandoned(path, before):
                 continue
         except OSError as error:
-            log.warning("%s: cannot be tidied: %s", path, error)
+            log.warning("%s: cannot be removed: %s", path, error)
             continue
         log.info("%s: left by a process that was killed, removed", path)
         removed += 1
@@ -67,7 +67,7 @@ def _remove_abandoned(path: Path, before: datetime) -> bool:
     except BlockingIOError:
         return False
     except (FileNotFoundError, NotADirectoryError):
-        # Not such a folder, or one that is being made or removed at this moment.
+        # It is no such folder, or another process makes or removes it at this moment.
         if not _is_older(path, before):
             return False
         if path.is_dir() and not path.is_symlink():
@@ -85,7 +85,7 @@ def _make(tmp: Path) -> tuple[Path, int]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if (folder / _LOCK).exists():
             return folder, descriptor
-        # Taken for abandoned before it was locked.
+        # Another process removed it as abandoned before it was locked.
         os.close(descriptor)
 
 

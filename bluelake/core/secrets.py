@@ -15,7 +15,7 @@ _PASSWORD_BYTES = 15
 def secret(settings: Settings, name: str, nbytes: int) -> str:
     """The secret `name`: `nbytes` random bytes as URL-safe text, generated at its first use.
 
-    Of several processes that ask at once, one generates it and all get the same. Raises ConfigurationError.
+    Processes that ask at the same time all get the same one. Raises ConfigurationError.
     """
     path = settings.secrets_dir / name
     try:
@@ -41,12 +41,12 @@ def admin_password(settings: Settings) -> str:
 
 
 def password_file(settings: Settings) -> Path:
-    """Where the generated password of the user `admin` lies."""
+    """The file with the generated password of the user `admin`."""
     return settings.secrets_dir / ADMIN_PASSWORD
 
 
 def _create(path: Path, value: str) -> None:
-    """Write `value` to `path` unless another process has been faster; a reader never sees half of it."""
+    """Write `value` to `path` unless another process was faster. A reader never sees half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -54,7 +54,7 @@ def _create(path: Path, value: str) -> None:
             file.write(value + "\n")
             file.flush()
             os.fsync(file.fileno())
-        # Unlike a rename, a link fails where there already is a file.
+        # Unlike a rename, a link fails where a file exists.
         os.link(temporary, path)
     except FileExistsError:
         return

@@ -1,6 +1,6 @@
-"""What each process last said of itself: a small JSON file a process under BLUELAKE_HOME/status/.
+"""The last status of each process and task: one small JSON file for each under BLUELAKE_HOME/status/.
 
-`/healthz` and `bluelake status` read them, so that they can tell what is wrong even while Redis is away.
+`/healthz` and `bluelake status` read them. So they can name a failure even while Redis is away.
 """
 
 import contextlib
@@ -16,9 +16,9 @@ from bluelake.core.settings import Settings
 
 @dataclass(frozen=True)
 class Status:
-    """`state`: one word. `message`: one line for a person. `at_us`: when it was said, microseconds since 1970.
+    """One status of `part`. `state`: one word. `message`: one line for a person. `at_us`: microseconds since 1970.
 
-    `well_before_us`: for one that is not well, when it last was; None where it never was.
+    `well_before_us`: for a status that is not ok, the time of the last one that was; None where there was none.
     """
 
     part: str
@@ -30,7 +30,7 @@ class Status:
 
     @property
     def last_well_us(self) -> int | None:
-        """When it was last said that all is well, microseconds since 1970; None where it never was."""
+        """The time of the last status that was ok, microseconds since 1970; None where there was none."""
         return self.at_us if self.ok else self.well_before_us
 
 
@@ -39,7 +39,7 @@ def _path(settings: Settings, part: str) -> Path:
 
 
 def report(settings: Settings, part: str, *, ok: bool, state: str, message: str = "") -> Status:
-    """Say how `part` is. A full disk does not stop the one who says it: the log has the same line."""
+    """Write the status of `part`. A disk error is ignored: the log of the caller has the same line."""
     before = None if ok else read_status(settings, part)
     status = Status(part, ok, state, message, now_us(), before.last_well_us if before else None)
     path = _path(settings, part)
@@ -52,7 +52,7 @@ def report(settings: Settings, part: str, *, ok: bool, state: str, message: str 
 
 
 def read_status(settings: Settings, part: str) -> Status | None:
-    """What `part` last said; None where it never said anything that can be read."""
+    """The last status of `part`; None where there is none that can be read."""
     try:
         return Status(**json.loads(_path(settings, part).read_text()))
     except (OSError, ValueError, TypeError):
@@ -61,7 +61,7 @@ def read_status(settings: Settings, part: str) -> Status | None:
 
 @contextlib.contextmanager
 def failure_reported(settings: Settings, part: str) -> Iterator[None]:
-    """Whatever the block raises, foreseen or not, `part` has failed and says why."""
+    """Where the block raises, report `part` as failed with the first line of the error, and raise it again."""
     try:
         yield
     except Exception as error:

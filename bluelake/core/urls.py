@@ -1,4 +1,4 @@
-"""URLs as people may see them: without the name and the password that they may hold."""
+"""URLs without their credentials, for logs and messages."""
 
 import re
 
@@ -6,7 +6,7 @@ _CREDENTIALS = re.compile(r"://[^\s,'\"]*@")
 
 
 def without_credentials(address: str) -> str:
-    """A host's address without the name and the password that may stand before it."""
+    """The address of a host without a name and a password before it."""
     return address.rpartition("@")[2]
 
 

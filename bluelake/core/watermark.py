@@ -1,6 +1,6 @@
-"""The watermark file: how far the lake has taken the buffer, and where to resume from if the buffer is lost.
+"""The watermark file: the flushes that the lake holds, and the cursors to resume from if the buffer is lost.
 
-`bluelake drain` writes it, the ingester reads it. It lies beside the lake because it must outlive Redis.
+The drain writes it, the ingester reads it. It lies beside the lake because it must outlive Redis.
 """
 
 import json
@@ -15,7 +15,7 @@ from bluelake.core.files import write_durably
 class Cursor:
     """Where to resume on one host: unix microseconds, and on the v2 wire the sequence number.
 
-    `lag_us`: how far the host's times were behind the revs there, None where that is not known. It is no part of the place.
+    `lag_us`: how far the host's times were behind the revs there, None where that is unknown. Equality ignores it.
     """
 
     time_us: int
@@ -25,9 +25,9 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Watermark:
-    """`offered`: the last flush number that a drain began to commit. `committed`: the last one that is in the
-    lake whole. `cursors`: by host, where to resume so that nothing after `committed` is missed. `versions`: by table, the
-    version up to which its log is known to be on the disk; None where nothing tells."""
+    """`offered`: the number of the last flush that a drain began to commit. `committed`: the last one that the lake holds
+    whole. `cursors`: by host, where to resume so that nothing after `committed` is missed. `versions`: by table, the
+    version up to which its log is durable; None where that is unknown."""
 
     offered: int = 0
     committed: int = 0
@@ -54,7 +54,7 @@ def cursors_from_json(text: str | bytes) -> dict[str, Cursor]:
 
 
 def read_watermark(path: Path) -> Watermark:
-    """The watermark at `path`; an all-zero one where there is none yet. Raises CorruptStateError."""
+    """The watermark at `path`; one of zeros where there is no file. Raises CorruptStateError, OSError."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""Everything on one machine without containers: which processes there are, their environment, and their supervisor."""
+"""Bluelake on one machine without containers: its processes, their environment, and their supervisor."""

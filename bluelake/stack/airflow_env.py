@@ -1,6 +1,6 @@
-"""Airflow's environment: what `airflow/airflow.env` says for every installation, and what belongs to this one.
+"""Airflow's environment: the options of `airflow/airflow.env` for every installation, and those of this one.
 
-`python -m bluelake.stack.airflow_env` prepares the database, for docker-compose.yml, and ends.
+`python -m bluelake.stack.airflow_env` prepares the database for docker-compose.yml, then ends.
 """
 
 import json
@@ -23,14 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROCESSES = ("api-server", "scheduler", "dag-processor")
 POOL = "heavy"
 API_PATIENCE_SECONDS = 60.0
-# Below what the supervisor grants, so that the guard is never killed itself.
+# Less than the supervisor grants, so that it never kills the guard itself.
 STOP_SECONDS = 20.0
-# Variables that whoever starts the process may set: Airflow's options and its connections.
+# Variables that win over ours where they are set: Airflow's options and its connections.
 GIVEN = ("AIRFLOW__", "AIRFLOW_CONN_")
 
 
 def static_environment() -> dict[str, str]:
-    """What `airflow/airflow.env` sets, which the containers read too."""
+    """The variables of `airflow/airflow.env`, which the containers read too."""
     pairs = {}
     for line in (ROOT / "airflow" / "airflow.env").read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
@@ -42,8 +42,8 @@ def static_environment() -> dict[str, str]:
 def airflow_environment(settings: Settings) -> dict[str, str]:
     """The whole environment of an Airflow process of this installation. Makes the folder and the secrets that it needs.
 
-    An option of Airflow's that is set already wins: so docker-compose.yml names another database and other hosts. The
-    folder of all state does not: Airflow's lies in BLUELAKE_HOME, whatever AIRFLOW_HOME says.
+    An option that is set already wins. So docker-compose.yml can name another database and other hosts. AIRFLOW_HOME is
+    the exception: Airflow's state always lies in BLUELAKE_HOME.
     """
     folder = settings.home / "airflow"
     folder.mkdir(exist_ok=True)
@@ -72,7 +72,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def _write_passwords(path: Path, content: bytes) -> None:
-    """Write `content` to `path` unless it is there: containers share the folder, and the first one has written it."""
+    """Write `content` to `path` unless it is there already: containers share the folder."""
     try:
         if path.read_bytes() == content:
             return
@@ -82,7 +82,7 @@ def _write_passwords(path: Path, content: bytes) -> None:
 
 
 def redis_connection(url: str) -> str:
-    """`url` as an Airflow connection, which takes the database and TLS as parameters and ignores the path."""
+    """`url` as an Airflow connection: that takes the database and TLS as parameters, and ignores the path."""
     parts = urlsplit(url)
     options = {"db": parts.path.strip("/") or "0", **dict(parse_qsl(parts.query))}
     if parts.scheme == "rediss":
@@ -96,9 +96,9 @@ def airflow_command(*arguments: str) -> list[str]:
 
 
 def prepare_database(settings: Settings) -> None:
-    """Bring Airflow's database to its newest version and make the pool of one slot that heavy tasks share.
+    """Migrate Airflow's database, and make the pool of one slot that heavy tasks share.
 
-    Raises BluelakeError with the end of Airflow's own output.
+    Raises BluelakeError with the end of Airflow's output.
     """
     environment = airflow_environment(settings)
     for arguments in (
@@ -112,9 +112,9 @@ def prepare_database(settings: Settings) -> None:
 
 
 def run_process(settings: Settings, process: str) -> int:
-    """Run one of Airflow's processes in the foreground until it is told to stop. Returns its exit code.
+    """Run one of Airflow's processes in the foreground until SIGTERM or SIGINT. Returns its exit code.
 
-    The scheduler's first tasks would fail if they ran before the API server answers, so it waits for that.
+    The scheduler waits for the API server: without it the first tasks would fail.
     """
     environment = airflow_environment(settings)
     if process == "scheduler":
@@ -123,7 +123,7 @@ def run_process(settings: Settings, process: str) -> int:
 
 
 def _wait_for_api(execution_url: str) -> None:
-    """Wait until the API server answers, whatever it says; after API_PATIENCE_SECONDS let the scheduler try."""
+    """Wait until the API server answers with any status, at most API_PATIENCE_SECONDS."""
     deadline = time.monotonic() + API_PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -136,7 +136,7 @@ def _wait_for_api(execution_url: str) -> None:
 
 
 def main() -> int:
-    """Prepare the database of the installation that the environment names. Returns the exit code."""
+    """Prepare the database of this environment's installation. Returns the exit code."""
     try:
         settings = load_settings()
         require_home(settings, create=True)

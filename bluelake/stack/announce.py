@@ -1,4 +1,4 @@
-"""Waits until the processes answer, and tells where."""
+"""Waits until the processes answer, then prints their addresses."""
 
 import time
 import urllib.error
@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 120.0
 
 
 def addresses(settings: Settings) -> dict[str, str]:
-    """What a person opens, by name."""
+    """The pages that a person opens, by name."""
     web = f"http://127.0.0.1:{settings.web_port}"
     return {
         "Search and API": f"{web}/",
@@ -52,7 +52,7 @@ def _answers(url: str) -> bool:
         with urllib.request.urlopen(url, timeout=2):
             return True
     except urllib.error.HTTPError:
-        # It is up; what is wrong with the rest, its own page tells.
+        # An error status is an answer too. The page itself names the fault.
         return True
     except OSError:
         return False

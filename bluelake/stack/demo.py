@@ -1,4 +1,4 @@
-"""The demo's simulator: one timeline a BLUELAKE_HOME, continued at every start."""
+"""The demo's timeline: each BLUELAKE_HOME has one, and every start of the simulator continues it."""
 
 from bluelake.core.clock import now_us
 from bluelake.core.files import write_durably
@@ -8,7 +8,7 @@ HISTORY_DAYS = 2
 
 
 def epoch_us(settings: Settings) -> int:
-    """Where this home's simulated history ends and live begins, microseconds since 1970: when it was first asked for."""
+    """When this home's simulated history ends and live begins, microseconds since 1970. The first call sets it to now."""
     folder = require_home(settings, create=True) / "simulator"
     folder.mkdir(exist_ok=True)
     path = folder / "epoch"

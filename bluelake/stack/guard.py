@@ -1,8 +1,8 @@
-"""Runs one process so that nothing of it outlives it.
+"""Runs one process so that no descendant outlives it.
 
-Airflow's scheduler leaves its workers behind when it is killed, and may take long to stop while a task runs. Here it gets
-a bounded time, and then whatever it started, adopted as a Linux subreaper (prctl(2)), is ended by its own id. A task that is
-killed is safe: every one of them can be killed at any point and does what is missing when it runs again.
+A killed Airflow scheduler leaves its workers behind, and it may take long to stop while a task runs. The guard gives it
+a bounded time. Then it kills every descendant by its id. It adopts orphans as a Linux subreaper (prctl(2)). Killing a task
+is safe: its next run does the missing rest.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.05
 def run_guarded(command: Sequence[str], environment: Mapping[str, str], stop_seconds: float) -> int:
     """Run `command` in the foreground until it ends, or until SIGTERM or SIGINT. Returns its exit code.
 
-    After a signal it has `stop_seconds` to stop by itself. Descendants that are left then are killed.
+    After a signal the process has `stop_seconds` to stop. Then the guard kills the descendants that are left.
     """
     _adopt_orphans()
     child = subprocess.Popen(list(command), env=dict(environment))
@@ -43,13 +43,13 @@ def run_guarded(command: Sequence[str], environment: Mapping[str, str], stop_sec
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent dies. Only Linux can; elsewhere they are left to themselves."""
+    """Become the parent of descendants whose parent dies. Only Linux can do this; elsewhere they are left alone."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _kill_descendants() -> None:
-    """Kill children until there are none: the death of one hands its own children over to this process."""
+    """Kill children until none is left. The death of one hands its children to this process."""
     while children := _children():
         for pid in children:
             with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Whether a port can be bound, asked before a process that needs it starts."""
+"""The check that a port is free, before a process that needs it starts."""
 
 import errno
 import socket
@@ -7,7 +7,7 @@ from bluelake.core.errors import ConfigurationError
 
 
 def require_free_port(setting: str, host: str, port: int) -> None:
-    """Raises ConfigurationError, naming `setting`, if `port` of `host` cannot be bound."""
+    """Raise ConfigurationError, with the name of `setting`, if `port` of `host` cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

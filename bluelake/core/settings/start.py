@@ -12,7 +12,7 @@ _FIRST_TIME_US = 10**15
 
 
 def parse_start(start: str, now: datetime) -> int:
-    """Microseconds since 1970 that a `JETSTREAM_START` means at the moment `now`.
+    """The time that `start` means at the moment `now`, microseconds since 1970.
 
     Raises ValueError with the forms that are accepted.
     """

@@ -1,4 +1,4 @@
-"""How each part is, and how old the data is: the facts, the parts made from them, and the gaps."""
+"""The state of each part and the age of the data: the facts, the parts made from them, and the gaps."""
 
 from bluelake.lake.status.batches import BatchRow
 from bluelake.lake.status.collector import Collector

@@ -18,7 +18,7 @@ _MEMORY_MB = 64
 
 @dataclass(frozen=True)
 class Gap:
-    """One gap: `from_at` to `to_at` (UTC) were not served by `host` because of `cause`; repaired at `repaired_at`, or open."""
+    """One gap: `host` did not serve `from_at` to `to_at` (UTC) because of `cause`. Open while `repaired_at` is None."""
 
     from_at: datetime
     to_at: datetime
@@ -28,12 +28,15 @@ class Gap:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Its length, seconds."""
         return (self.to_at - self.from_at).total_seconds()
 
 
 def read_gaps(settings: Settings, store: Store) -> list[Gap]:
-    """The gaps of the lake, each in its newest state: the open ones first, then the repaired, each newest first."""
+    """The gaps of the lake, each in its newest state: the open ones first, then the repaired, each newest first.
+
+    Raises LakeError, OSError, duckdb.Error, DeltaError.
+    """
     if not store.files(GAPS.name):
         return []
     with connect(settings, memory_mb=_MEMORY_MB, threads=1) as connection:
@@ -45,7 +48,7 @@ def read_gaps(settings: Settings, store: Store) -> list[Gap]:
 
 
 def missing_seconds(gaps: Iterable[Gap]) -> float:
-    """How many seconds lie in an open gap; where gaps overlap, once."""
+    """How many seconds lie in an open gap; overlapping gaps count once."""
     total_us, reached = 0, 0
     for start, end in sorted((to_us(gap.from_at), to_us(gap.to_at)) for gap in gaps if gap.repaired_at is None):
         total_us += max(end - max(start, reached), 0)
@@ -54,7 +57,7 @@ def missing_seconds(gaps: Iterable[Gap]) -> float:
 
 
 def describe(gaps: Sequence[Gap]) -> str:
-    """The open ones of `gaps` in one line for a person: how many, how long, and the newest with its bounds and cause."""
+    """The open gaps in one line for a person: their number, their length, and the newest with its bounds and cause."""
     open_ = [gap for gap in gaps if gap.repaired_at is None]
     if not open_:
         return f"none open, {len(gaps)} repaired" if gaps else "none"

@@ -1,4 +1,4 @@
-"""How each part is, in one word and one line: the facts of collector.py as a person reads them."""
+"""The state of each part in one word and one line: the facts of collector.py as a person reads them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def buffer_part(buffer: BufferFacts) -> Part:
 
 
 def lake_part(lake: LakeFacts, now: datetime) -> Part:
-    """How far the lake is, as `bluelake status` tells it: the committed flush, and the age of the newest event."""
+    """How far the lake is, for `bluelake status`: the committed flush, and the age of the newest event."""
     if lake.newest_event_at is None:
         return Part("lake", True, "empty", "no events yet; `bluelake drain` takes what the buffer holds")
     age = (now - lake.newest_event_at).total_seconds()
@@ -107,7 +107,7 @@ def lake_part(lake: LakeFacts, now: datetime) -> Part:
 
 
 def last_batch_part(batch: BatchRow | None) -> Part:
-    """How far the lake is, as `/healthz` tells it: the events of the last batch. None: there is no batch."""
+    """How far the lake is, for `/healthz`: the events of the last batch. None: there is no batch."""
     if batch is None:
         return Part("lake", True, "empty", "no batch yet; a drain brings the first")
     return Part("lake", True, "up", f"the last batch took {batch.events_in:,} events")

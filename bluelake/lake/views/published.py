@@ -1,8 +1,8 @@
-"""The published cached views: immutable DuckDB files, of which a pointer names the one that is current.
+"""The published cached views: immutable DuckDB files, and a pointer to the current one.
 
 `views/published/views-<version>.duckdb` are the versions, `views/published/current.json` is the pointer. A DuckDB file has
-one writer or many readers, so a build is finished elsewhere, renamed to its version and then pointed at; nobody ever writes a
-published file. A reader that opened a version finishes on it, even when that version is removed under it.
+one writer or many readers. So a build is finished elsewhere, renamed to its version, and then named by the pointer. Nobody
+writes a published file. A reader that opened a version finishes on it, even after that version is removed.
 """
 
 import json
@@ -36,11 +36,11 @@ class UnknownViewError(LakeError):
 
 
 class PublishError(LakeError):
-    """A build cannot be published as it is; what was published before still is."""
+    """A build cannot be published. The version before it stays current."""
 
 
 class CorruptViewsError(LakeError, CorruptStateError):
-    """The pointer or the file that it names cannot be read."""
+    """The pointer, or the file that it names, cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class ViewPage:
 
 
 def published_dir(settings: Settings) -> Path:
-    """Where the versions and the pointer lie."""
+    """The folder of the versions and the pointer."""
     return settings.views_dir / "published"
 
 
@@ -102,8 +102,8 @@ def publish(
     """Make the finished DuckDB file `build_file` the current version; the file is moved.
 
     `build_file` must lie on the file system of `views_dir`, be closed and checkpointed, and hold every view in schema
-    `main`. `now`: the time of publication, UTC. Versions past the newest three are removed once they are older
-    than 15 minutes. Raises PublishError, OSError; then what was published before still is.
+    `main`. `now`: the time of publication, UTC. Removes versions past the newest three that are older than 15 minutes.
+    Raises PublishError, OSError; then the version before it stays current.
     """
     moment = now or clock.now()
     _check_build(build_file, views)
@@ -124,7 +124,7 @@ def publish(
 
 
 def current(settings: Settings) -> Published | None:
-    """The version that is current; None where none has been published. Raises CorruptViewsError."""
+    """The current version; None where none has been published. Raises CorruptViewsError, OSError."""
     pointer = published_dir(settings) / "current.json"
     try:
         content = pointer.read_bytes()
@@ -164,7 +164,7 @@ def read(settings: Settings, name: str, limit: int, offset: int = 0) -> ViewPage
 
 
 def iterate(settings: Settings, name: str) -> tuple[tuple[ColumnInfo, ...], Iterator[tuple[object, ...]]]:
-    """The columns of the view `name`, and an iterator over all its rows that holds few of them in memory.
+    """The columns of the view `name`, and an iterator over all its rows, with few of them in memory.
 
     The iterator stays on the version that it opened. Raises as `read` does, before any row is read.
     """
@@ -190,7 +190,7 @@ def iterate(settings: Settings, name: str) -> tuple[tuple[ColumnInfo, ...], Iter
 
 @contextmanager
 def _open(settings: Settings) -> Iterator[tuple[Published, duckdb.DuckDBPyConnection]]:
-    """The current version, opened read-only. A version that is removed before it is opened gives way to the next."""
+    """The current version, opened read-only. If it is removed before it is opened, the next one is taken."""
     for attempt in range(_OPEN_ATTEMPTS):
         published = current(settings)
         if published is None:
@@ -211,11 +211,11 @@ def _open(settings: Settings) -> Iterator[tuple[Published, duckdb.DuckDBPyConnec
 
 
 def connect_read_only(file: Path) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to a DuckDB file, in UTC, that reaches nothing but that file. Raises duckdb.Error."""
+    """A read-only connection to a DuckDB file, in UTC, without access to any other file. Raises duckdb.Error."""
     connection = duckdb.connect(
         str(file),
         read_only=True,
-        # No spill: the readers of one file would share the folder beside it, and write into each other's files.
+        # No spill: readers of one file would share its spill folder, and overwrite each other's files.
         config={"threads": 1, "enable_external_access": False, "memory_limit": "256MB", "temp_directory": ""},
     )
     connection.execute("SET TimeZone = 'UTC'")
@@ -245,7 +245,7 @@ def _check_build(build_file: Path, views: Sequence[ViewInfo]) -> None:
 
 
 def _remove_old(folder: Path, now: datetime) -> None:
-    """Remove versions that nobody starts to read any more. The one of this moment is never old, whatever its clock."""
+    """Remove versions that no reader opens any more. The current one is among the kept, whatever its clock."""
     for file in sorted(folder.glob("views-*.duckdb"))[:-KEPT_VERSIONS]:
         if _age(file, now) > GRACE:
             file.unlink(missing_ok=True)
@@ -270,7 +270,7 @@ def _to_json(published: Published) -> bytes:
 
 
 def _columns(view: ViewInfo, relation: duckdb.DuckDBPyRelation) -> tuple[ColumnInfo, ...]:
-    """The columns that the table has, in its order, with the descriptions that were published."""
+    """The columns of the table in its order, with their published descriptions."""
     descriptions = {column.name: column.description for column in view.columns}
     return tuple(
         ColumnInfo(name, str(column_type), descriptions.get(name, ""))
