@@ -20,7 +20,6 @@ from functools import partial
 import duckdb
 import pyarrow as pa
 
-from bluelake.buffer.chunks import decoded_size
 from bluelake.buffer.client import Buffer, Entry, Flush
 from bluelake.core import clock
 from bluelake.core.crash import crash_point
@@ -36,9 +35,10 @@ from bluelake.lake.drain.lines import read_lines
 from bluelake.lake.drain.parser import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
 from bluelake.lake.drain.raw import keep_raw, remove_old_raw
 from bluelake.lake.drain.rejects import REJECTS_MARGIN_US, read_rejects, select_new_rejects
+from bluelake.lake.drain.source import Source
 from bluelake.lake.drain.unwritable import DATA_ERRORS, find_unwritable
 from bluelake.lake.drain.writer import Writer
-from bluelake.lake.errors import MissingEntriesError, ParseError, UnwritableRowsError
+from bluelake.lake.errors import ParseError, UnwritableRowsError
 from bluelake.lake.locks import exclusive
 from bluelake.lake.query import all_rows, connect
 from bluelake.lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, TABLES, Table
@@ -47,9 +47,6 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
-# A batch's decoded frames fit so many times into DuckDB's memory: they lie beside it as text, as columns, and sorted.
-MEMORY_SHARE = 8
-
 
 class Drain:
     """Takes batches from the buffer to the lake."""
@@ -57,6 +54,7 @@ class Drain:
     def __init__(self, settings: Settings, buffer: Buffer, store: Store, progress: Progress | None = None) -> None:
         self._settings = settings
         self._buffer = buffer
+        self._source = Source(buffer, settings)
         self._store = store
         self._progress = progress or (lambda done, total: None)
         self._margin_us = settings.dedupe_margin_us
@@ -81,7 +79,7 @@ class Drain:
         # A run that was killed after its watermark and before its trim left these.
         self._buffer.trim(low)
         least = self._begun(low)
-        flushes = self._take(low, target, least)
+        flushes = self._source.take(low, target, least)
         if not flushes:
             return None
         last = flushes[-1]
@@ -89,12 +87,12 @@ class Drain:
         crash_point("before-offered")
         write_watermark(self._settings.watermark_path, replace(watermark, offered=offered))
         crash_point("after-offered")
-        entries = self._read(flushes, least)
+        entries = self._source.read(flushes, least)
         last = flushes[-1]
         batch = self._commit(started, flushes, entries, low)
         batch.duration_seconds = time.perf_counter() - began
         crash_point("after-fsync-before-batches-row")
-        # The row says that the tables are there: with it goes up to where each is on the disk.
+        # The row says that the tables are committed: it carries the version up to which each is durable.
         self._store.append(BATCHES, batch.row(last), last.number, {"versions": self._store.durable})
         crash_point("after-batches-row-before-watermark")
         write_watermark(
@@ -141,55 +139,6 @@ class Drain:
         begun = [name for name in (table.name for table in EVENT_TABLES) if self._store.committed_flush(name) > low]
         commits = [counts for name in begun for counts in self._store.commit_counts(name, low)]
         return max((int(str(counts["last_flush"])) for counts in commits if counts.get("unwritable")), default=low)
-
-    def _take(self, low: int, target: int, least: int) -> list[Flush]:
-        """The flushes of the next batch, checked to continue one another and what is committed."""
-        taken: list[Flush] = []
-        events, previous = 0, low
-        for flush in self._buffer.flushes(low):
-            if flush.number > target:
-                break
-            linked = flush.continues <= low if not taken else flush.continues == previous
-            if not linked:
-                raise MissingEntriesError(
-                    f"flush {flush.number} continues {flush.continues}, but the one before it is {previous}: the "
-                    "flushes between are gone from Redis and not in the lake. Nothing was committed. Run `bluelake "
-                    "buffer reset`: the ingester then resumes from the lake's watermark (docs/operations.md)"
-                )
-            taken.append(flush)
-            previous = flush.number
-            events += sum(flush.counts.values())
-            if events >= self._settings.drain_max_events and flush.number >= least:
-                break
-        return taken
-
-    def _read(self, flushes: list[Flush], least: int) -> dict[str, list[Entry]]:
-        """The entries of `flushes` by queue, checked against what the flushes announced.
-
-        What lies before the first of them belongs to none: the ingester went on from the lake, and fetched it again.
-        Flushes are taken off the end of `flushes` until what is left fits the memory, decoded, or is only one or ends at
-        `least`: a few frames can be as large as very many, and compress to nearly nothing.
-        """
-        bound = self._settings.duckdb_memory_bytes // MEMORY_SHARE
-        sizes: Counter[int] = Counter()
-        total = 0
-        read: dict[str, list[Entry]] = {}
-        for queue in (*PARSED_QUEUES, REJECTS.name):
-            read[queue] = []
-            for entry in self._buffer.read(queue, flushes[0].number - 1, flushes[-1].number):
-                if entry.flush > flushes[-1].number:
-                    break
-                read[queue].append(entry)
-                size = decoded_size(entry.chunk.z)
-                sizes[entry.flush] += size
-                total += size
-                while total > bound and len(flushes) > 1 and flushes[-1].number > least:
-                    total -= sizes[flushes.pop().number]
-        last = flushes[-1].number
-        entries = {queue: [entry for entry in found if entry.flush <= last] for queue, found in read.items()}
-        for queue, found in entries.items():
-            _check(queue, found, flushes)
-        return {queue: found for queue, found in entries.items() if found}
 
     def _commit(self, started: datetime, flushes: list[Flush], entries: dict[str, list[Entry]], low: int) -> Batch:
         """Commit the entries table by table; a table that cannot be written as it is, without the rows that are at fault."""
@@ -311,21 +260,6 @@ class Drain:
                 crash_point("between-table-commits")
 
         writer.submit(commit)
-
-
-def _check(queue: str, found: list[Entry], flushes: list[Flush]) -> None:
-    """Raises MissingEntriesError unless `found` is what `flushes` announced of `queue`."""
-    counts: Counter[int] = Counter()
-    for entry in found:
-        counts[entry.flush] += entry.chunk.n
-    announced = Counter({flush.number: flush.counts[queue] for flush in flushes if queue in flush.counts})
-    if counts != announced:
-        wrong = sorted(flush for flush in {*counts, *announced} if counts[flush] != announced[flush])
-        raise MissingEntriesError(
-            f"{queue}: flush {wrong[0]} announced {announced[wrong[0]]} events and Redis holds "
-            f"{counts[wrong[0]]}. Nothing was committed. Run `bluelake buffer reset`: the ingester then resumes "
-            "from the lake's watermark (docs/operations.md)"
-        )
 
 
 @contextmanager

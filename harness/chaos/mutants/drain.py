@@ -37,7 +37,7 @@ MUTANTS = (
     Mutant(
         "entries-unchecked",
         "a batch is committed although entries that its flushes announced are gone from Redis",
-        "bluelake/lake/drain/drainer.py",
+        "bluelake/lake/drain/source.py",
         "    if counts != announced:",
         "    if False:",
         (f"{_DRAIN}test_a_missing_entry_stops_the_drain_before_anything_is_committed",),
@@ -45,7 +45,7 @@ MUTANTS = (
     Mutant(
         "flush-links-unchecked",
         "a flush that is missing from Redis is passed over",
-        "bluelake/lake/drain/drainer.py",
+        "bluelake/lake/drain/source.py",
         "            if not linked:",
         "            if False:",
         (f"{_DRAIN}test_a_missing_flush_stops_the_drain",),

@@ -76,7 +76,7 @@ def test_large_frames_are_taken_as_the_memory_holds_them(
     buffer: Buffer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Of 512 MB, 8 are for frames.
-    monkeypatch.setattr("bluelake.lake.drain.drainer.MEMORY_SHARE", 64)
+    monkeypatch.setattr("bluelake.lake.drain.source.MEMORY_SHARE", 64)
     for letter in "abc":
         feed(buffer, [*likes(f"3k{letter}"), large(letter)])
     feed(buffer, [large(letter) for letter in "defg"])
@@ -112,7 +112,7 @@ def test_a_run_with_less_memory_counts_what_a_killed_one_committed_once(
         with pytest.raises(Killed):
             drain(settings)
 
-    monkeypatch.setattr("bluelake.lake.drain.drainer.MEMORY_SHARE", 64)
+    monkeypatch.setattr("bluelake.lake.drain.source.MEMORY_SHARE", 64)
     batches = drain(settings)
 
     assert [batch.rows_by_table for batch in batches] == [{"likes": 0, "posts": 2}, {"likes": 3, "posts": 1}]

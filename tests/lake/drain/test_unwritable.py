@@ -124,7 +124,7 @@ def test_what_a_killed_run_left_out_is_rejected_by_one_that_takes_less_at_once(
         kill_at(patch, drain_module.Drain, "_select_rejects", call=1, after=False)
         with pytest.raises(Killed):
             drain(settings)
-    monkeypatch.setattr("bluelake.lake.drain.drainer.MEMORY_SHARE", 1 << 20)
+    monkeypatch.setattr("bluelake.lake.drain.source.MEMORY_SHARE", 1 << 20)
     drain(settings.model_copy(update={"drain_max_events": 2}))
     assert_isolated(settings, BAD)
 
