@@ -165,12 +165,12 @@ class Replay:
 
     def _commit_rows(self, parsed: Parsed) -> None:
         selection = select_new(self._connection, self._store, parsed, self._margin_us)
-        kept = self._without_withdrawn(parsed.table, selection)
-        self._append(parsed.table, kept)
+        storable = self._storable(parsed.table, selection)
+        self._append(parsed.table, storable)
         self.result.duplicates += selection.duplicates
-        self.result.withdrawn += selection.rows.num_rows - kept.num_rows
+        self.result.withdrawn += selection.rows.num_rows - storable.num_rows
 
-    def _without_withdrawn(self, table: Table, selection: Selection) -> pa.Table:
+    def _storable(self, table: Table, selection: Selection) -> pa.Table:
         rows = selection.rows
         if table not in RECORD_TABLES or rows.num_rows == 0:
             return rows

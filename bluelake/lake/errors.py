@@ -1,7 +1,7 @@
 """Exceptions of the lake.
 
 LakeError
-├── CorruptLogError       a Delta log has a broken entry that was known to be on the disk, or one not moved aside yet
+├── CorruptLogError       a Delta log has a broken entry that was known to be durable, or one not moved aside yet
 ├── MissingEntriesError   the buffer no longer holds entries that it announced: nothing was committed
 ├── CommitError           a Delta commit failed (a full disk), or kept conflicting with other writers
 │   └── RefusedError      delta-rs refuses what it was given; it may be the data or the disk

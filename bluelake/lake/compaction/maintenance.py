@@ -1,4 +1,4 @@
-"""The daily maintenance: deleted rows leave the files of sealed hours, unused files go, raw chunks are thinned out.
+"""The daily maintenance purges deleted rows from sealed hours, and removes unused files and old raw chunks.
 
 It rewrites an hour as the seal does, without the rows that are pending. Overdue hours come first, whatever the budget. Then come
 those with the most pending rows, as many as `MAINTENANCE_MAX_MB` and `HEAVY_MAX_MINUTES` allow. The next run goes on there.
@@ -25,7 +25,7 @@ from bluelake.lake.delta import (
     Store,
     Vacuumed,
     by_hour,
-    confirmed_versions,
+    durable_versions,
     is_sealed,
     read_sealed,
     vacuum_tables,
@@ -47,8 +47,8 @@ _DISCARDED_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class Maintained:
-    """What a maintenance did. `hours`: of tables, rewritten; `rows`: that left the files; `waiting_rows`: that have to leave
-    them yet, in `waiting_hours`; `raw_days`: days of raw chunks removed."""
+    """What a maintenance did. `hours`: of tables, rewritten; `rows`: purged; `waiting_rows`: still to be purged,
+    in `waiting_hours`; `raw_days`: days of raw chunks removed."""
 
     hours: int
     rows: int
@@ -61,8 +61,8 @@ class Maintained:
 def maintain(settings: Settings, now: datetime, progress: Progress | None = None) -> Maintained:
     """Purge, vacuum and thin out the lake of `settings` as of `now`.
 
-    `progress` is called with the hours rewritten and the hours to rewrite. Whatever cannot be purged keeps nothing else from
-    being done: then SealError says so at the end. Raises BluelakeError, OSError, DeltaError.
+    `progress` is called with the hours rewritten and the hours to rewrite. What cannot be purged keeps nothing else
+    from being done. Then SealError says so at the end. Raises BluelakeError, OSError, DeltaError.
     """
     require_home(settings, create=True)
     with failure_reported(settings, "maintain"), exclusive(settings, "seal"):
@@ -75,7 +75,7 @@ def maintain(settings: Settings, now: datetime, progress: Progress | None = None
 
 def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintained:
     store = Store(settings.lake_dir)
-    store.recover(confirmed_versions(settings))
+    store.recover(durable_versions(settings))
     hours, rows, waiting = 0, 0, list[PendingHour]()
     vacuumed = Vacuumed(0, 0)
     failed: list[str] = []
@@ -84,7 +84,7 @@ def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintain
     try:
         hours, rows, waiting = _purge(settings, store, now, progress)
     except (*HOUR_ERRORS, DeltaError, SealError) as error:
-        # What nothing names any more goes nevertheless: without it, the disk fills up.
+        # Unused files are removed all the same: otherwise the disk fills up.
         log.error("the purge failed: %s", first_line(error))
         failed.append(f"the purge failed: {first_line(error)}")
     try:
@@ -99,7 +99,7 @@ def _maintain(settings: Settings, now: datetime, progress: Progress) -> Maintain
 
 
 def _purge(settings: Settings, store: Store, now: datetime, progress: Progress) -> tuple[int, int, list[PendingHour]]:
-    """Rewrite the hours whose turn it is. Returns how many, the rows that left them, and the hours that wait.
+    """Rewrite the hours that `_choose` chooses. Returns how many, how many rows were purged, and the hours that wait.
 
     Raises SealError, at the end, for hours that cannot be rewritten: they wait too.
     """
@@ -115,14 +115,14 @@ def _purge(settings: Settings, store: Store, now: datetime, progress: Progress) 
         pending.look()
         sealer = Sealer(settings, store, connection)
         pending.discard(_emptied(store, pending.hours()))
-        turn = _turn(settings, store, pending.hours(), to_us(now))
+        chosen = _choose(settings, store, pending.hours(), to_us(now))
         done, rows = [], 0
         failed: dict[str, Exception] = {}
-        for number, (hour, files) in enumerate(turn):
+        for number, (hour, files) in enumerate(chosen):
             if number and time.monotonic() >= end and hour.oldest_us >= _overdue_us(settings, to_us(now)):
-                log.info("%d hours of tables are left to the next maintenance", len(turn) - number)
+                log.info("%d hours of tables are left to the next maintenance", len(chosen) - number)
                 break
-            progress(number, len(turn))
+            progress(number, len(chosen))
             try:
                 rewritten = sealer.rewrite(TABLES[hour.table], hour.hour, pending.select(hour), files)
             except HOUR_ERRORS as error:
@@ -135,7 +135,7 @@ def _purge(settings: Settings, store: Store, now: datetime, progress: Progress) 
             if len(done) % _DISCARDED_AT_ONCE == 0:
                 pending.discard(done[-_DISCARDED_AT_ONCE:])
         pending.discard(done[len(done) - len(done) % _DISCARDED_AT_ONCE :])
-        progress(len(turn), len(turn))
+        progress(len(chosen), len(chosen))
         if failed:
             raise failure("purged", failed)
         return len(done), rows, pending.hours()
@@ -150,11 +150,11 @@ def _emptied(store: Store, hours: Sequence[PendingHour]) -> list[PendingHour]:
 
 
 def _overdue_us(settings: Settings, now_us: int) -> int:
-    """What was deleted before that has to leave the files now."""
+    """What was deleted before this time has to be purged now, microseconds since 1970."""
     return now_us - int((settings.purge_days - settings.purge_reserve_days) * _DAY_US)
 
 
-def _turn(
+def _choose(
     settings: Settings, store: Store, hours: Sequence[PendingHour], now_us: int
 ) -> list[tuple[PendingHour, list[DataFile]]]:
     """The hours to rewrite now, in order, with their files: those overdue, then the worst as far as the budget goes.
@@ -166,7 +166,7 @@ def _turn(
     names = {hour.table for hour in hours}
     live = {name: by_hour(store, name) for name in names}
     sealed = {name: read_sealed(store.root / name) for name in names}
-    turn = []
+    chosen = []
     for hour in sorted(hours, key=lambda hour: (hour.oldest_us >= overdue_us, -hour.rows, hour.hour, hour.table)):
         files = live[hour.table].get(hour.hour, [])
         if not is_sealed(store, hour.table, sealed[hour.table], hour.hour, files):
@@ -175,5 +175,5 @@ def _turn(
         size_bytes = sum(file.size_bytes for file in files)
         if hour.oldest_us < overdue_us or size_bytes <= left:
             left -= size_bytes
-            turn.append((hour, files))
-    return turn
+            chosen.append((hour, files))
+    return chosen

@@ -1,4 +1,4 @@
-"""Rows of sealed hours that are deleted and still in the files: found by joins, kept until a maintenance rewrites their hour.
+"""Rows of sealed hours that are deleted and not purged yet: found by joins, and listed until a maintenance rewrites their hour.
 
 Under `maintenance/`: `state.json` says which deletes have been looked at (by hour, by what files it had) and which Parquet files
 list the rows. If it or a list is lost or broken, every delete is looked at again. Nothing is rewritten here.

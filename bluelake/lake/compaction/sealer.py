@@ -1,8 +1,8 @@
-"""The seal: an hour that has passed is rewritten once a table, into one file, sorted by (did, rkey).
+"""The seal rewrites an hour that has passed: per table one file, sorted by (did, rkey).
 
-Duplicates and purged rows fall out; authors with very many posts in the hour get a file of their own. Each rewrite is one
-commit that a drain beside it cannot lose a row to (`Store.replace_files`), and readers keep the files that they opened
-until a vacuum. Killed anywhere, the next run seals what is not sealed yet.
+It drops duplicates and purges deleted rows. Authors with very many posts in the hour get a file of their own. Each rewrite is one
+commit, to which a drain beside it loses no row (`Store.replace_files`). Readers keep the files that they opened until a
+vacuum. If a seal is killed, the next one seals what is left.
 """
 
 import logging
@@ -26,7 +26,7 @@ from bluelake.lake.delta import (
     Commit,
     DataFile,
     Store,
-    confirmed_versions,
+    durable_versions,
     open_hours,
     read_sealed,
     remove,
@@ -216,8 +216,9 @@ def seal(settings: Settings, now: datetime, progress: Progress | None = None) ->
     """Seal every hour of every table that ended SEAL_DELAY_MINUTES or longer before `now`, oldest first, as far as
     HEAVY_MAX_MINUTES go.
 
-    `progress` is called with the hours done and the hours to do. An hour that cannot be sealed keeps no other from it: then
-    SealError names them at the end. Raises BluelakeError, OSError, DeltaError, duckdb.Error.
+    `progress` is called with the hours done and the hours to do. A seal skips an hour that it cannot rewrite, and
+    seals the others. Then it raises SealError with the names of those hours.
+    Raises BluelakeError, OSError, DeltaError, duckdb.Error.
     """
     require_home(settings, create=True)
     with failure_reported(settings, "seal"), exclusive(settings, "seal"):
@@ -232,7 +233,7 @@ def _seal(settings: Settings, now: datetime, progress: Progress) -> tuple[list[S
     """Returns what was sealed, and how many hours of tables are left for lack of time."""
     end = time.monotonic() + settings.heavy_max_minutes * 60
     store = Store(settings.lake_dir)
-    store.recover(confirmed_versions(settings))
+    store.recover(durable_versions(settings))
     waiting = waiting_hours(settings, store, now)
     done: list[SealedHour] = []
     failed: dict[str, Exception] = {}

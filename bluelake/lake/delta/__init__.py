@@ -1,7 +1,7 @@
 """The Delta tables on disk: durable commits, live files, recovery after a power loss, vacuum."""
 
 from bluelake.lake.delta.log import appended_by
-from bluelake.lake.delta.recovery import confirmed_versions, make_ready
+from bluelake.lake.delta.recovery import durable_versions, make_ready
 from bluelake.lake.delta.rewrite import remove, write_hour
 from bluelake.lake.delta.sealed import (
     by_hour,
@@ -20,7 +20,7 @@ __all__ = [
     "Vacuumed",
     "appended_by",
     "by_hour",
-    "confirmed_versions",
+    "durable_versions",
     "is_sealed",
     "make_ready",
     "open_hours",

@@ -82,7 +82,7 @@ def live_files(table: DeltaTable, root: Path, before: Live | None) -> Live:
 
 
 def _follow(before: Live, version: int, root: Path) -> dict[str, DataFile] | None:
-    """The live files of `version` by what the log entries since `before` say; None where one is gone, as after a vacuum."""
+    """The live files of `version` by what the log entries since `before` say; None where one is missing, as after a vacuum."""
     by_path = dict(before.by_path)
     for number in range(before.version + 1, version + 1):
         try:

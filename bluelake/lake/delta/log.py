@@ -1,8 +1,8 @@
-"""Delta logs as files: what brings a commit to the disk, and what a power loss left of one.
+"""Delta logs as files: how a commit becomes durable, and what a power loss leaves of one.
 
-delta-rs does not fsync, and reads a log whose last entry is empty as the version before, without a word. So every commit is
-brought to the disk here, versions that are known to be there are *confirmed* by whoever has made use of them (the
-watermark, the list of sealed hours), and what lies above the confirmed version and is not whole is moved aside.
+delta-rs does not fsync. It reads a log whose last entry is empty as the version before, without a word. So this module makes
+every commit *durable*: data, log entry and folders are fsynced, and survive a power loss. The watermark and the lists of sealed
+hours record which versions are known to be durable. An entry above that version that is not whole is moved aside.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # Readers of Delta and its vacuum pass over names that begin so.
 BROKEN_FOLDER = "_broken"
-# Nothing is known to be on the disk, and nothing needs to be.
+# No version is known to be durable, and none needs to be.
 NOTHING = -1
 
 
@@ -47,8 +47,8 @@ def check_log(table: Path) -> None:
     for entry in newest:
         if (fault := find_fault(entry)) is not None:
             raise CorruptLogError(
-                f"{entry}: {fault}, as after a power loss; the next drain moves it aside, unless it was known to be on the "
-                "disk (docs/operations.md, 'After a power loss')"
+                f"{entry}: {fault}, as after a power loss; the next drain moves it aside, unless it was known to be "
+                "durable (docs/operations.md, 'After a power loss')"
             )
 
 
@@ -68,10 +68,10 @@ def find_fault(entry: Path, removed: Set[str] = frozenset()) -> str | None:
     return None
 
 
-def recover(table: Path, confirmed: int | None) -> int:
-    """Make the log of `table` whole, and bring to the disk what is in it. Returns its newest version, -1 for none.
+def recover(table: Path, durable: int | None) -> int:
+    """Make the log of `table` whole, and all that is in it durable. Returns its newest version, -1 for none.
 
-    `confirmed`: the version that is known to be on the disk; None where that is not known, so that nothing may be moved.
+    `durable`: the version that is known to be durable; None where that is not known, so that nothing may be moved.
     Entries above it are moved aside from the first that is not whole on: nothing was built on them. Raises CorruptLogError
     for one at or below it.
     """
@@ -80,25 +80,25 @@ def recover(table: Path, confirmed: int | None) -> int:
     with _locked(table / "_delta_log"):
         _drop_broken_checkpoints(table)
         found = entries(table)
-        if confirmed is None:
+        if durable is None:
             check_log(table)
             return version_of(found[-1]) if found else NOTHING
-        known = [entry for entry in found if version_of(entry) <= confirmed]
+        known = [entry for entry in found if version_of(entry) <= durable]
         removed = _removed_by(found[len(known) :])
         fault = find_fault(known[-1], removed) if known else None
         if fault is not None:
             raise CorruptLogError(
-                f"{known[-1]}: {fault}, and it was known to be on the disk: this disk loses what it confirmed. Restore "
+                f"{known[-1]}: {fault}, and it was known to be durable: this disk loses what it fsynced. Restore "
                 "lake/ from a backup (docs/operations.md, 'After a power loss')"
             )
         newest = version_of(found[-1]) if found else NOTHING
-        if newest < confirmed:
+        if newest < durable:
             raise CorruptLogError(
-                f"{table / '_delta_log'}: ends at version {newest}, and {confirmed} was known to be on the disk. After a "
+                f"{table / '_delta_log'}: ends at version {newest}, and {durable} was known to be durable. After a "
                 "restore of an older lake delete watermark.json (docs/operations.md, 'Backup')"
             )
-        whole = _take_whole(table, found[len(known) :], confirmed, removed)
-        return fsync_commits(table, confirmed, whole)
+        whole = _take_whole(table, found[len(known) :], durable, removed)
+        return fsync_commits(table, durable, whole)
 
 
 def fsync_commits(table: Path, durable: int, version: int) -> int:
@@ -111,7 +111,7 @@ def fsync_commits(table: Path, durable: int, version: int) -> int:
 
 
 def write_checkpoint(table: Path, version: int) -> None:
-    """Sum the log of `table` up to `version`, which is on the disk, up in a checkpoint there. Raises DeltaError, OSError."""
+    """Write a durable checkpoint of the log of `table` up to `version`, which is durable. Raises DeltaError, OSError."""
     if not any(path.is_file() for path in (table / "_delta_log").glob(f"{version:020d}.checkpoint*")):
         DeltaTable(str(table), version=version).create_checkpoint()
     fsync_commits(table, version - 1, version)
@@ -142,44 +142,44 @@ def appended_by(entry: Path) -> list[dict[str, Any]]:
 
 
 def _fsync_entries(table: Path, fresh: Iterable[Path], data_files: Iterable[Path]) -> None:
-    """Bring data files, the log entries that name them, checkpoints of them, and all their folders to the disk."""
+    """fsync data files, the log entries that name them, checkpoints of them, and all their folders."""
     log_dir = table / "_delta_log"
     files, logs = list(data_files), list(fresh)
     folders = {folder for file in files for folder in file.parents if folder.is_relative_to(table)}
     checkpoints = [path for entry in logs for path in log_dir.glob(f"{version_of(entry):020d}.checkpoint*")]
     pointer = [path for path in [log_dir / "_last_checkpoint"] if path.exists()]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        # Data first: once the log entry is on the disk, what it names must be there too.
+        # Data first: once the log entry is durable, what it names must be too.
         for group in (files, sorted(folders), logs, checkpoints, pointer, [log_dir, table]):
             list(pool.map(fsync_path, group))
 
 
-def _take_whole(table: Path, unconfirmed: list[Path], confirmed: int, removed: Set[str]) -> int:
-    """The version up to which entries are whole and follow one another; of `unconfirmed`, those after it are moved aside."""
-    version, fault = confirmed, None
+def _take_whole(table: Path, beyond: list[Path], durable: int, removed: Set[str]) -> int:
+    """The version up to which entries are whole and follow one another; of `beyond`, those after it are moved aside."""
+    version, fault = durable, None
     while fault is None:
         # By its name: a list of the folder can show an entry without the one before it, beside a process that commits. If
         # that is not there after the folder was listed, it is lost.
         entry = table / "_delta_log" / f"{version + 1:020d}.json"
         fault = find_fault(entry, removed) if entry.exists() else f"version {version + 1} is missing"
         version += fault is None
-    for lost in unconfirmed:
+    for lost in beyond:
         if version_of(lost) > version:
             _set_aside(table, lost, fault)
     return version
 
 
-def _removed_by(unconfirmed: Iterable[Path]) -> set[str]:
+def _removed_by(found: Iterable[Path]) -> set[str]:
     """What entries remove; nothing of one that is not whole."""
     removed = set()
-    for entry in unconfirmed:
+    for entry in found:
         with suppress(ValueError):
             removed |= {action["remove"]["path"] for action in actions_of(entry) if "remove" in action}
     return removed
 
 
 def _drop_broken_checkpoints(table: Path) -> None:
-    """Move aside a checkpoint that is not whole: the entries that it sums up are still there, or it is refused."""
+    """Move aside a checkpoint that is not whole. The entries that it replaces are still there, or it is refused."""
     log_dir = table / "_delta_log"
     pointer = log_dir / "_last_checkpoint"
     broken = [path for path in sorted(log_dir.glob("*.checkpoint*.parquet")) if not _is_parquet(path)]
@@ -189,7 +189,7 @@ def _drop_broken_checkpoints(table: Path) -> None:
         base = max((version for version in sound if version < version_of(path)), default=NOTHING)
         if not numbers.issuperset(range(base + 1, version_of(path) + 1)):
             raise CorruptLogError(
-                f"{path}: empty or cut off, and entries that it sums up are gone. Restore lake/ from a backup "
+                f"{path}: empty or cut off, and entries that it replaces are missing. Restore lake/ from a backup "
                 "(docs/operations.md, 'After a power loss')"
             )
         _set_aside(table, path, "empty or cut off")

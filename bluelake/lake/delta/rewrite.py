@@ -24,7 +24,7 @@ from bluelake.lake.hours import Hour
 from bluelake.lake.tables import SEALED_ENCODINGS, Table
 
 ROW_GROUP = 122_880
-# Of rows that are very large, fewer make a row group: whoever reads or writes one holds it whole.
+# Of rows that are very large, fewer make a row group: a reader or writer holds it whole.
 ROW_GROUP_BYTES = 128 << 20
 BLOOM_FALSE_POSITIVES = 0.01
 COMPRESSION_LEVEL = 9

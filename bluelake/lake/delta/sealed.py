@@ -1,7 +1,7 @@
 """Which hours are sealed: the files that a seal wrote, by hour, in `lake/<table>/_sealed.json`.
 
 An hour is sealed while its live files are exactly those. So a late row reopens it, and no data is read to know. If the file is
-lost, the hours are sealed again. It also confirms the table's version: what a seal relies on is on the disk.
+lost, the hours are sealed again. It also records the table's version: what a seal relies on is durable.
 """
 
 import json
@@ -23,7 +23,7 @@ _NAME = "_sealed.json"
 
 @dataclass
 class Sealed:
-    """`version`: that of the table, on the disk, that the last seal made. `hours`: the paths, below the table, of each."""
+    """`version`: that of the table that the last seal made; it is durable. `hours`: the paths, below the table, of each."""
 
     version: int = -1
     hours: dict[Hour, tuple[str, ...]] = field(default_factory=dict)

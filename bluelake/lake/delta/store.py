@@ -2,7 +2,7 @@
 
 All writes of the lake go through `Store.append` and `Store.replace_files`. Each reads, checks and writes through one
 `DeltaTable` object, since delta-rs accepts a repeated transaction version when a write goes by path. delta-rs does not
-fsync, so a commit is brought to the disk here before either returns (`bluelake/lake/delta/log.py`).
+fsync, so each makes its commit durable before it returns (`bluelake/lake/delta/log.py`).
 """
 
 import json
@@ -45,8 +45,8 @@ _TABLE_CONFIGURATION = {
     "delta.logRetentionDuration": "interval 7 days",
     "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
 }
-# A hook that fails would make a commit that stands look like one that failed. Checkpoints are written once it is on the
-# disk; old entries go in the maintenance.
+# A hook that fails would make a commit that stands look like one that failed. Checkpoints are written once it is
+# durable; the maintenance removes old entries.
 _HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
@@ -69,17 +69,17 @@ class Store:
         self._live: dict[str, Live] = {}
         self._durable: dict[str, int] = {}
 
-    def recover(self, confirmed: Callable[[str], int | None]) -> None:
-        """Make the logs whole after a power loss, and bring all that is in them to the disk. For writers, at their start.
+    def recover(self, durable: Callable[[str], int | None]) -> None:
+        """Make the logs whole after a power loss, and all that is in them durable. For writers, at their start.
 
-        `confirmed`: the version of a table that is known to be on the disk (`log.recover`). Raises CorruptLogError.
+        `durable`: the version of a table that is known to be durable (`log.recover`). Raises CorruptLogError.
         """
         for name in TABLES:
-            self._durable[name] = recover(self.root / name, confirmed(name))
+            self._durable[name] = recover(self.root / name, durable(name))
 
     @property
     def durable(self) -> dict[str, int]:
-        """Versions that this store has brought to the disk, with everything before them."""
+        """Versions that this store has made durable, with everything before them."""
         return dict(self._durable)
 
     def create_tables(self) -> None:
@@ -102,7 +102,7 @@ class Store:
             fsync_path(self.root)
 
     def exists(self, name: str) -> bool:
-        """Whether the table `name` has been created: its log has an entry, or a checkpoint of those that are gone."""
+        """Whether the table `name` has been created: its log has an entry, or a checkpoint of removed ones."""
         return any((self.root / name / "_delta_log").glob("[0-9]*"))
 
     def table(self, name: str) -> DeltaTable:
@@ -150,7 +150,7 @@ class Store:
             found.append(counts)
         if not found and self.committed_flush(name) > after_flush:
             raise CorruptLogError(
-                f"{self.root / name / '_delta_log'}: flush {self.committed_flush(name)} is committed, and its entry is gone. "
+                f"{self.root / name / '_delta_log'}: flush {self.committed_flush(name)} is committed, and its entry is missing. "
                 "Restore lake/ from a backup (docs/operations.md, 'Backup')"
             )
         return found
@@ -164,7 +164,7 @@ class Store:
         *,
         application: str = APPLICATION,
     ) -> Commit | None:
-        """Commit `rows` as everything up to flush number `flush`, and bring it to the disk.
+        """Commit `rows` as everything up to flush number `flush`, durably.
 
         For another `application` than the drain, `flush` is a number of its own, and does not touch the drain's.
         Returns None, and appends nothing, if `flush` or a later one is already committed. `counts` goes into the commit's
@@ -200,7 +200,7 @@ class Store:
         raise CommitError(f"{table.name}: {COMMIT_ATTEMPTS} commits in a row conflicted with other writers")
 
     def replace_files(self, table: Table, replaced: Sequence[DataFile], added: Sequence[NewFile]) -> Commit | None:
-        """Put the files `added`, which hold the rows of `replaced`, into their place in one commit; bring it to the disk.
+        """Put the files `added`, which hold the rows of `replaced`, into their place in one durable commit.
 
         Only the files that were read are taken out: what another commit added to the hour meanwhile stays, in a file of its
         own. Returns None, and changes nothing, if any of them is no longer live. The replaced files stay where they are until
@@ -236,11 +236,11 @@ class Store:
         raise CommitError(f"{table.name}: overtaken by other commits {REPLACE_ATTEMPTS} times")
 
     def make_durable(self, name: str) -> None:
-        """Bring to the disk all that the log of table `name` holds: whoever committed it may have failed before it was there."""
+        """Make all that the log of table `name` holds durable: a writer may have failed between its commit and the fsync."""
         self._durable[name] = fsync_commits(self.root / name, self._durable.get(name, -1), self.table(name).version())
 
     def _fsync_commit(self, table: Table, version: int) -> Commit:
-        """fsync a commit, and whatever lies between it and what is known to be on the disk; tell its size."""
+        """fsync a commit, and those between it and the last that is known to be durable. Returns its size."""
         path = self.root / table.name
         self._durable[table.name] = fsync_commits(path, self._durable.get(table.name, version - 1), version)
         if version % CHECKPOINT_INTERVAL == 0:

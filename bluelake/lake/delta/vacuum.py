@@ -1,4 +1,4 @@
-"""The vacuum: files that no live version names go after a grace period, and old log entries once a checkpoint sums them up.
+"""The vacuum removes unused files after a grace period, and old log entries once a checkpoint replaces them.
 
 Which files those are, delta-rs tells: replaced ones by when they were replaced, and ones that no commit ever named (of a
 writer that was killed) by when they were written. So a file of a commit that is under way is never among them, as long as
@@ -56,8 +56,7 @@ def vacuum_tables(store: Store, grace_hours: int, now: datetime) -> Vacuumed:
 
 
 def tidy_log(root: Path, *, remove: bool) -> None:
-    """Sum the log of the table at `root` up in a checkpoint, bring that to the disk, and, with `remove`, remove entries past
-    retention."""
+    """Write a durable checkpoint of the table at `root`. With `remove`, remove log entries past retention."""
     table = DeltaTable(str(root))
     version = table.version()
     fsync_commits(root, version - 1, version)

@@ -15,11 +15,11 @@ from bluelake.core.files import fsync_path, write_durably
 
 
 def keep_raw(raw_dir: Path, queue: str, entries: Sequence[Entry], now: datetime) -> None:
-    """Write the chunks of `entries`, all of one queue, to a file and bring it to the disk. Raises OSError."""
+    """Write the chunks of `entries`, all of one queue, to a file, durably. Raises OSError."""
     day = raw_dir / now.astimezone(UTC).strftime("%Y-%m-%d")
     if not day.is_dir():
         day.mkdir(parents=True, exist_ok=True)
-        # Their names too have to be on the disk.
+        # Their names have to be durable too.
         fsync_path(raw_dir)
         fsync_path(raw_dir.parent)
     first = min(entry.chunk.first_us for entry in entries)

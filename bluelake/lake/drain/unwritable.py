@@ -51,7 +51,7 @@ def find_unwritable(
     ordinals = [int(ordinal) for (ordinal,) in found]
     with _scratch(settings) as scratch:
         version = 1
-        scratch.append(parsed.table, _canary(parsed.table), version, {})
+        scratch.append(parsed.table, _plain_row(parsed.table), version, {})
 
         def is_writable(first: int, last: int) -> bool:
             nonlocal version
@@ -84,7 +84,7 @@ def _at_fault(ordinals: list[int], is_writable: Callable[[int, int], bool]) -> I
     yield from _at_fault(ordinals[middle:], is_writable)
 
 
-def _canary(table: Table) -> pa.Table:
+def _plain_row(table: Table) -> pa.Table:
     """One row that can be written anywhere."""
     row = {"event_at": EPOCH, "user_did": "other", **Hour.of(to_us(EPOCH)).partition}
     return pa.Table.from_pylist([{name: row.get(name) for name in table.schema.names}], schema=table.schema)

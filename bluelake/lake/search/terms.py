@@ -63,7 +63,7 @@ class Terms:
         if did is not None:
             conditions.append("(did = $did)")
             self.parameters["did"] = did
-        words, tags = _needles(query, folding)
+        words, tags = _wanted(query, folding)
         for i, tag in enumerate(tags):
             folded = f"list_transform(hashtags, lambda tag: {folding.folded_sql('tag', tag)})"
             conditions.append(f"len(hashtags) > 0 AND list_contains({folded}, $t{i})")
@@ -77,7 +77,7 @@ class Terms:
             self.prefilter = [folding.prefilter_pattern(word) for word in words[:_PREFILTER_WORDS]]
 
 
-def _needles(query: SearchQuery, folding: Folding) -> tuple[list[str], list[str]]:
+def _wanted(query: SearchQuery, folding: Folding) -> tuple[list[str], list[str]]:
     """The words, the longest first, and the hashtags that have to occur, folded. A word within another one is implied
     by it."""
     if query.exact:
@@ -85,5 +85,5 @@ def _needles(query: SearchQuery, folding: Folding) -> tuple[list[str], list[str]
     words = query.text.split()
     tags = {folding.fold(word[1:]) for word in words if word[0] in "#＃" and len(word) > 1}
     plain = {folding.fold(word) for word in words if word[0] not in "#＃" or len(word) == 1}
-    kept = [word for word in plain if not any(word in other for other in plain if other != word)]
-    return sorted(kept, key=lambda word: (-len(word), word)), sorted(tags)
+    longest = [word for word in plain if not any(word in other for other in plain if other != word)]
+    return sorted(longest, key=lambda word: (-len(word), word)), sorted(tags)

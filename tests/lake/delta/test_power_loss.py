@@ -77,7 +77,7 @@ def test_a_table_that_the_batch_relies_on_is_not_given_up_without_a_word(
     feed(buffer, likes("3kb"))
     die(settings, "after-batches-row-before-watermark")
     damage(newest_entries(settings)["likes"])
-    with pytest.raises(CorruptLogError, match="known to be on the disk"):
+    with pytest.raises(CorruptLogError, match="known to be durable"):
         drain(settings)
     assert [flush.number for flush in buffer.flushes(0)] == [2]
 

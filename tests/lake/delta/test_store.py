@@ -125,7 +125,7 @@ def test_counts_that_are_no_longer_in_the_log_are_missed(store: Store) -> None:
     DeltaTable(str(store.root / "deletes")).create_checkpoint()
     store.append(DELETES, delete_rows("3kb"), 1, {}, application="another")
     (store.root / "deletes" / "_delta_log" / f"{1:020d}.json").unlink()
-    with pytest.raises(CorruptLogError, match="flush 1 is committed, and its entry is gone"):
+    with pytest.raises(CorruptLogError, match="flush 1 is committed, and its entry is missing"):
         Store(store.root).commit_counts("deletes", 0)
     assert Store(store.root).commit_counts("deletes", 1) == []
 

@@ -138,8 +138,8 @@ def test_one_that_failed_has_failed_however_long_ago(lake_settings: Settings, sa
 @pytest.mark.parametrize(
     ("run", "step"),
     [
-        (seal, "bluelake.lake.compaction.sealer.confirmed_versions"),
-        (maintain, "bluelake.lake.compaction.maintenance.confirmed_versions"),
+        (seal, "bluelake.lake.compaction.sealer.durable_versions"),
+        (maintain, "bluelake.lake.compaction.maintenance.durable_versions"),
     ],
 )
 def test_whatever_ends_a_run_is_said(
