@@ -1,5 +1,6 @@
 """The docs say what the code says: settings, metrics, dependencies; and no tracked file names a machine's own places."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -144,12 +145,27 @@ def test_every_dependency_is_in_the_docs_with_its_groups_and_a_reason() -> None:
     assert all(len(reason) > 10 and reason.endswith(".") for _, _, reason in rows("dependencies.md", 3))
 
 
-def test_the_hooks_before_a_commit_are_the_commands_of_check() -> None:
+def test_check_runs_the_hooks_before_a_commit_and_fails_with_any_of_them(tmp_path: Path) -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
-    script = (ROOT / "scripts" / "check").read_text(encoding="utf-8").splitlines()
-    commands = script[script.index('cd "$(dirname "$0")/.."') + 1 :]
+    entries = [hook["entry"] for hook in hooks]
+    # In place of each tool, a program that tells how it was called and fails where FAILS names it.
+    for name in {entry.split()[0] for entry in entries}:
+        tool = tmp_path / name
+        tool.write_text(f'#!/bin/sh\necho {name} "$@"\n[ "$FAILS" != {name} ]\n')
+        tool.chmod(0o755)
 
-    assert [hook["entry"] for hook in hooks] == commands
+    def check(fails: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "FAILS": fails}
+        return subprocess.run(
+            [ROOT / "scripts" / "check"], env=environment, capture_output=True, text=True, check=False
+        )
+
+    done = check(fails="")
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, entries, "")
+    for entry in entries:
+        failed = check(fails=entry.split()[0])
+        assert failed.returncode == 1
+        assert f"failed: {entry}\n" in failed.stderr
 
 
 def test_every_view_is_in_the_docs() -> None:
