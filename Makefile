@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 BOOT := $(VENV)/boot
 UV := $(BOOT)/bin/uv
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test check fmt bench chaos mutants lock clean
+.PHONY: help install up demo test test-fast check fmt bench chaos mutants lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 install: $(READY) ## set up the virtual environment in .venv, with the locked dependencies
 
@@ -36,10 +36,16 @@ demo: $(READY) ## run everything on the simulator, without a network; Ctrl-C sto
 check: $(READY) ## lint, formatting, types, import rules
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
 
-test: check ## everything in check, then the tests
-	@$(BIN)/python -m pytest -q -n 2 -m "not integration"
-	@$(BIN)/python -m pytest -q -n 2 -m integration tests/chaos
-	@$(BIN)/python -m pytest -q -m integration --ignore=tests/chaos
+PYTEST := $(BIN)/python -m pytest -q
+FAST_TESTS := $(PYTEST) -n 2 -m "not integration"
+# They wait more than they compute. Those that run Airflow are one group, and so run one after the other.
+INTEGRATION_TESTS := $(PYTEST) -n 3 -m integration --dist loadgroup
+
+test: $(READY) ## everything at once: what check does, and all tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/at-once scripts/check '$(FAST_TESTS)' '$(INTEGRATION_TESTS)'
+
+test-fast: $(READY) ## the tests that start no whole stack and no chaos; without check
+	@$(FAST_TESTS)
 
 fmt: $(READY) ## format the code and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
