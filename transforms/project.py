@@ -34,8 +34,8 @@ def build_path(settings: Settings) -> Path:
     return settings.views_dir / "build.duckdb"
 
 
-def project_config(settings: Settings, *, start: date | None = None) -> Config:
-    """The project's configuration. `start`: the first day to compute, the lake's earliest."""
+def project_config(settings: Settings, *, start: date | None = None, unit_tests: bool = True) -> Config:
+    """The project's configuration. `start`: the first day to compute, the lake's earliest. `unit_tests`: load them."""
     connection = {"TimeZone": "UTC"}
     limits = {
         "memory_limit": f"{settings.duckdb_memory_mb}MB",
@@ -65,6 +65,8 @@ def project_config(settings: Settings, *, start: date | None = None) -> Config:
         plan=PlanConfig(auto_categorize_changes=CategorizerConfig.all_full(), no_prompts=True),
         # Half a second a plan, to note which packages the macros import.
         infer_python_dependencies=False,
+        # A refresh never runs them, and would parse their YAML each time.
+        ignore_patterns=[] if unit_tests else ["tests/*.yaml"],
         disable_anonymized_analytics=True,
         cache_dir=str(settings.views_dir / "cache"),
     )
@@ -72,9 +74,17 @@ def project_config(settings: Settings, *, start: date | None = None) -> Config:
 
 @contextmanager
 def open_project(
-    settings: Settings, console: Console, *, start: date | None = None, project: Path = PROJECT
+    settings: Settings,
+    console: Console,
+    *,
+    start: date | None = None,
+    project: Path = PROJECT,
+    unit_tests: bool = False,
 ) -> Iterator[Context]:
-    """The loaded project, closed again after the block; until then nobody else can open its DuckDB."""
+    """The loaded project, closed again after the block. Until then nobody else can open its DuckDB.
+
+    `unit_tests`: load the models' unit tests too.
+    """
     # delta-rs does not survive a fork, and SQLMesh would load its files in forked processes.
     constants.MAX_FORK_WORKERS = 1
     # Without telemetry too SQLMesh makes up an id for its user and keeps it, by default in the home folder.
@@ -85,7 +95,8 @@ def open_project(
     before = get_console()
     set_console(console)
     try:
-        context = Context(paths=[str(project)], config=project_config(settings, start=start))
+        config = project_config(settings, start=start, unit_tests=unit_tests)
+        context = Context(paths=[str(project)], config=config)
         try:
             # Not part of the configuration: with another name each time, SQLMesh would never use its cache.
             spill = str(spill_folder(settings)).replace("'", "''")

@@ -31,7 +31,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     """The project, loaded where there is no lake."""
     settings = Settings(bluelake_home=tmp_path_factory.mktemp("home"), duckdb_threads=2, duckdb_memory_mb=512)
     settings.views_dir.mkdir()
-    with open_project(settings, NoopConsole()) as loaded:
+    with open_project(settings, NoopConsole(), unit_tests=True) as loaded:
         yield loaded
 
 
