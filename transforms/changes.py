@@ -41,9 +41,10 @@ Reads = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Seen:
-    """What a refresh found in the lake: rows a day and table, and the time that it was asked to build up to.
+    """What a refresh found in the lake.
 
-    `versions`: of the tables. `added`: days and tables that rows were added to since the refresh before.
+    `through`: the time up to which it builds. `rows`: the number of rows, for each day of each table. `versions`: each
+    table's Delta version. `added`: the days of tables to which rows were added since the refresh before.
     """
 
     through: datetime
@@ -53,11 +54,11 @@ class Seen:
 
 
 def look(store: Store, now: datetime) -> Seen:
-    """What the lake holds, by the log alone: no data is read."""
+    """What the lake holds. This reads the Delta logs, and no data."""
     rows: dict[TableDay, int] = {}
     versions: dict[str, int] = {}
     for table in (*SOURCES, *_WITHDRAWING):
-        # Before the files: what is added meanwhile is then seen once more, and not missed.
+        # Read before the files: then rows that are added meanwhile are seen twice, and not missed.
         versions[table] = store.table(table).version() if store.exists(table) else -1
         for file in store.files(table):
             key = (file.hour.day, table)
@@ -66,11 +67,11 @@ def look(store: Store, now: datetime) -> Seen:
 
 
 def since(store: Store, before: Seen, after: Seen) -> Seen:
-    """`after`, with the days and tables that the commits since `before` added rows to: a rewrite of an hour adds none."""
+    """`after`, with the days to which the commits since `before` added rows. The rewrite of an hour adds none."""
     added = set()
     for table, version in after.versions.items():
         for number in range(before.versions.get(table, version) + 1, version + 1):
-            # An entry goes after some days; then the numbers of rows alone have to tell.
+            # Delta removes a log entry after some days. Then only the numbers of rows tell.
             with suppress(FileNotFoundError):
                 for add in appended_by(store.root / table / "_delta_log" / f"{number:020d}.json"):
                     added.add((Hour.from_partition(add["partitionValues"]).day, table))
@@ -78,13 +79,15 @@ def since(store: Store, before: Seen, after: Seen) -> Seen:
 
 
 def first_day(seen: Seen) -> date:
-    """The lake's earliest day of events; the current one where it has none that early."""
+    """The earliest day with rows, or the day of `seen.through` where that is earlier."""
     return min([seen.through.date(), *(day for day, table in seen.rows if table in SOURCES)])
 
 
 def earliest_known(database: Path) -> date | None:
-    """The earliest day that the refreshes before counted, or that is still stale, in SQLMesh's `database`; None where there is
-    none. A lake may lose its first days, and these then have to be computed once more. Raises duckdb.Error."""
+    """The earliest day that an earlier refresh counted or left stale, from SQLMesh's `database`. None where there is none.
+
+    A lake may lose its first days. A refresh then computes them once more. Raises duckdb.Error.
+    """
     if not database.exists():
         return None
     with duckdb.connect(str(database)) as connection:
@@ -100,7 +103,7 @@ def earliest_known(database: Path) -> date | None:
 
 
 def recall(adapter: EngineAdapter) -> Seen | None:
-    """What the last refresh that noted its stale days found; None where there was none."""
+    """What the last refresh found. None before the first one."""
     _create_tables(adapter)
     found = adapter.fetchall("SELECT through FROM refreshes.last")
     if not found:
@@ -111,7 +114,7 @@ def recall(adapter: EngineAdapter) -> Seen | None:
 
 
 def remember(adapter: EngineAdapter, seen: Seen, stale: Iterable[ViewDay]) -> None:
-    """Keep what this refresh found for the next one, and durably which days are stale; those that wait go on waiting."""
+    """Keep for the next refresh what this one found, and add to the list of stale days."""
     cursor = adapter.cursor
     cursor.execute("BEGIN")
     cursor.execute("DELETE FROM refreshes.last")
@@ -129,9 +132,10 @@ def remember(adapter: EngineAdapter, seen: Seen, stale: Iterable[ViewDay]) -> No
 
 
 def waiting(adapter: EngineAdapter, views: Collection[str]) -> dict[date, list[str]]:
-    """The days of `views` that are stale, each with those views.
+    """The stale days of `views`, each with the views for which it is stale.
 
-    What has waited longest comes first, so that nothing waits for ever; of that the newest day.
+    The day that has waited longest comes first, so that none waits for ever. Of two that are equal, the newer one comes
+    first.
     """
     adapter.cursor.execute(
         "SELECT day, list(view ORDER BY view) FROM refreshes.stale WHERE list_contains(?, view) "
@@ -142,20 +146,20 @@ def waiting(adapter: EngineAdapter, views: Collection[str]) -> dict[date, list[s
 
 
 def discard(adapter: EngineAdapter, days: Iterable[ViewDay]) -> None:
-    """These days have been computed: they wait no longer."""
+    """Remove computed days from the list of stale days."""
     for view, day in days:
         adapter.cursor.execute("DELETE FROM refreshes.stale WHERE view = ? AND day = ?", [view, day])
 
 
 def changed(before: Seen, after: Seen, tables: Iterable[str] = SOURCES) -> set[TableDay]:
-    """Days of `tables` with more or fewer rows than before, or with rows that were added since."""
+    """Days of `tables` that have another number of rows than before, or to which rows were added."""
     counted = {key for key in before.rows.keys() | after.rows.keys() if before.rows.get(key) != after.rows.get(key)}
     wanted = frozenset(tables)
     return {(day, table) for day, table in counted | after.added if table in wanted}
 
 
 def readers(days: Iterable[TableDay], reads: Reads, last: date) -> set[ViewDay]:
-    """The days up to `last` of the views that read one of `days`."""
+    """The days of views, up to `last`, that read one of `days`."""
     return {
         (view, day + timedelta(days=after))
         for day, table in days
@@ -168,7 +172,7 @@ def readers(days: Iterable[TableDay], reads: Reads, last: date) -> set[ViewDay]:
 def stale(
     adapter: EngineAdapter, store: Store, settings: Settings, before: Seen, after: Seen, reads: Reads
 ) -> set[ViewDay]:
-    """The days of views that what happened between `before` and `after` makes stale."""
+    """The days of views that the lake's changes between `before` and `after` make stale."""
     news = {table: scan(TABLES[table], _news(store, table, before, after)) for table in ("posts", *_WITHDRAWING)}
     earliest_us = to_us(after.through - timedelta(days=settings.views_withdrawn_days))
     days = changed(before, after) | _withdrawn(adapter, store, news, earliest_us)

@@ -1,4 +1,4 @@
-"""Where SQLMesh's own command finds the project's configuration. A refresh makes its own, from its settings."""
+"""The configuration for SQLMesh's own command. A refresh makes another one, from its settings."""
 
 from bluelake.core.settings import load_settings
 from transforms.project import project_config

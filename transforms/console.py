@@ -1,4 +1,4 @@
-"""What SQLMesh says while it works: counted for the progress, kept where it failed, printed never."""
+"""The console that SQLMesh reports to. It counts progress, keeps failures, and prints nothing."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,12 +13,12 @@ from sqlmesh.utils.errors import NodeAuditsErrors
 from transforms.changes import ViewDay
 from transforms.errors import AuditFailedError, BuildError
 
-# Called with how many intervals are done, how many there are, and the view at work.
+# Called with the number of intervals done, the number in all, and the view's name.
 Progress = Callable[[int, int, str], None]
 
 
 class RefreshConsole(NoopConsole):
-    """A console of SQLMesh for one refresh. `computed`: the days of views that SQLMesh has decided to compute."""
+    """SQLMesh's console for one refresh. `computed`: the days of views that SQLMesh has decided to compute."""
 
     def __init__(self, progress: Progress | None = None) -> None:
         self.computed: set[ViewDay] = set()
@@ -41,21 +41,21 @@ class RefreshConsole(NoopConsole):
                     day += timedelta(days=1)
 
     def update_snapshot_evaluation_progress(self, snapshot: Snapshot, *args: Any, **kwargs: Any) -> None:
-        """One interval of one model is computed and audited."""
+        """SQLMesh has computed and audited one interval of one model."""
         self.done += 1
         if self._progress:
             self._progress(self.done, self._total, _view(snapshot))
 
     def log_failed_models(self, errors: list[NodeExecutionFailedError[Any]]) -> None:
-        """Models could not be computed, or their audits failed."""
+        """SQLMesh could not compute these models, or their audits failed."""
         self._failures.extend(errors)
 
     def log_error(self, message: str) -> None:
-        """Anything else that went wrong."""
+        """SQLMesh reports another failure."""
         self._messages.append(message)
 
     def error(self, raised: Exception) -> BuildError:
-        """The exception that tells what `raised` was about."""
+        """The exception to raise in place of `raised`, with the reasons that SQLMesh reported."""
         causes = [failure.__cause__ or failure for failure in self._failures]
         audits = [audit for cause in causes if isinstance(cause, NodeAuditsErrors) for audit in cause.errors]
         if audits:

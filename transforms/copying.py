@@ -1,4 +1,4 @@
-"""Copying finished views out of SQLMesh's DuckDB into a file of their own, which readers may open."""
+"""Copies the finished views from SQLMesh's DuckDB into a file of their own, which readers may open."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ def copy_views(context: Context, target: Path) -> list[ViewInfo]:
     try:
         return [_copy(context, model) for model in view_models(context)]
     finally:
-        # Detaching brings everything into the one file.
+        # Detaching writes everything into the one file.
         adapter.execute("DETACH published")
 
 
 def _copy(context: Context, model: SqlModel) -> ViewInfo:
     adapter, name = context.engine_adapter, view_name(model)
     table = f'published.main."{name}"'
-    # Every view begins with its time, newest first for readers, and then with what orders the rows of one time.
+    # The first column of a view is its time; readers want the newest first. The second orders the rows of one time.
     adapter.execute(f'CREATE TABLE {table} AS SELECT * FROM {SCHEMA}."{name}" ORDER BY 1 DESC, 2')
     description = model.description or ""
     adapter.execute(f"COMMENT ON TABLE {table} IS {quote(description)}")

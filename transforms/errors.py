@@ -2,15 +2,15 @@
 
 TransformsError
 ├── BuildError            a model could not be computed, with SQLMesh's or DuckDB's reason
-│   └── AuditFailedError  a model was computed and an audit found rows that must not be; nothing was published
-└── RefreshRunningError   another refresh of this BLUELAKE_HOME is at work
+│   └── AuditFailedError  an audit found wrong rows in a computed model; nothing was published
+└── RefreshRunningError   another refresh of this BLUELAKE_HOME is running
 """
 
 from bluelake.core.errors import BluelakeError
 
 
 class TransformsError(BluelakeError):
-    """Base of what the transforms raise. Whatever was published before is still published."""
+    """Base of the transforms' exceptions. The views that were published stay published."""
 
 
 class BuildError(TransformsError):
@@ -18,8 +18,8 @@ class BuildError(TransformsError):
 
 
 class AuditFailedError(BuildError):
-    """An audit found rows that must not be."""
+    """An audit found wrong rows."""
 
 
 class RefreshRunningError(TransformsError):
-    """Another refresh of the same views is at work."""
+    """Another refresh of the same views is running."""

@@ -1,4 +1,4 @@
-"""The SQLMesh project, configured from Bluelake's settings: nothing outside BLUELAKE_HOME, no telemetry, no forks."""
+"""The SQLMesh project, configured from Bluelake's settings. It writes only into BLUELAKE_HOME, and sends no telemetry."""
 
 import logging
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from bluelake.core.settings import Settings
 from bluelake.lake.query import spill_folder
 
 PROJECT = Path(__file__).parent
-# How many days before the newest one every refresh computes anew, for events that came late and records deleted since.
+# Every refresh computes so many days before the newest one again: for late events, and for rows withdrawn since.
 LOOKBACK_DAYS = 2
 SCHEMA = "views"
 
@@ -55,15 +55,15 @@ def project_config(settings: Settings, *, start: date | None = None, unit_tests:
         model_defaults=ModelDefaultsConfig(
             dialect="duckdb",
             start=start.isoformat() if start else None,
-            # What has passed of today is computed too, and again at every refresh until the day is whole.
+            # Today is computed as far as it has passed, and again at every refresh until it is over.
             allow_partials=True,
-            # DuckDB gets the lake's SQL as the lake wrote it.
+            # SQLMesh leaves the lake's SQL as it is.
             optimize_query=False,
         ),
         variables={"lookback_days": LOOKBACK_DAYS},
-        # A changed model is rebuilt, and never asks whether it should be.
+        # SQLMesh rebuilds a changed model without a question.
         plan=PlanConfig(auto_categorize_changes=CategorizerConfig.all_full(), no_prompts=True),
-        # Half a second a plan, to note which packages the macros import.
+        # SQLMesh would take half a second a plan to note which packages the macros import.
         infer_python_dependencies=False,
         # A refresh never runs them, and would parse their YAML each time.
         ignore_patterns=[] if unit_tests else ["tests/*.yaml"],
@@ -85,9 +85,9 @@ def open_project(
 
     `unit_tests`: load the models' unit tests too.
     """
-    # delta-rs does not survive a fork, and SQLMesh would load its files in forked processes.
+    # SQLMesh loads its files in forked processes otherwise, and delta-rs does not survive a fork.
     constants.MAX_FORK_WORKERS = 1
-    # Without telemetry too SQLMesh makes up an id for its user and keeps it, by default in the home folder.
+    # SQLMesh keeps an id of its user even without telemetry, by default in the home folder.
     constants.SQLMESH_PATH = settings.views_dir / "sqlmesh"
     # At INFO they log every statement.
     for name in ("sqlmesh", "sqlglot"):
@@ -98,13 +98,13 @@ def open_project(
         config = project_config(settings, start=start, unit_tests=unit_tests)
         context = Context(paths=[str(project)], config=config)
         try:
-            # Not part of the configuration: with another name each time, SQLMesh would never use its cache.
+            # Set here, since its name changes each time. In the configuration it would make SQLMesh's cache useless.
             spill = str(spill_folder(settings)).replace("'", "''")
             context.engine_adapter.execute(f"SET temp_directory = '{spill}'")
             yield context
         finally:
             context.close()
-            # SQLMesh keeps an adapter a file for the life of the process; a closed one must not be found again.
+            # SQLMesh keeps one adapter a file for the life of the process. It must not find the closed one again.
             DuckDBConnectionConfig._data_file_to_adapter.pop(str(build_path(settings)), None)
     finally:
         set_console(before)
@@ -122,7 +122,7 @@ def view_name(model: SqlModel) -> str:
 
 
 def tables_read(model: SqlModel) -> dict[str, int]:
-    """The lake's tables that a model reads by `@lake(…)`, and of each how many days before its own day."""
+    """The lake's tables that a model reads by `@lake(…)`, each with the number of days before the model's own day."""
     found: dict[str, int] = {}
     for call in model.query.find_all(MacroFunc):
         if call.name.lower() == "lake":

@@ -1,9 +1,13 @@
 """One refresh of the cached views: compute what is missing or stale, audit it, publish a copy.
 
-A refresh may be repeated and may be killed at any time: what is published changes in one step, at the end, SQLMesh records
-an interval only after its audits passed, and the days that have to be computed again are on a list from which each is discarded
-when it is done. Two refreshes at once exclude each other by a lock file. Drains wait for a refresh; it therefore leaves the
-rest of that list to the next one after HEAVY_MAX_MINUTES.
+You may repeat a refresh, and kill it at any time:
+
+- The published views change in one step, at the end.
+- SQLMesh records an interval only after its audits have passed.
+- A list holds the stale days (`transforms.changes`). A day leaves it when it is computed.
+
+A lock file keeps two refreshes apart. Drains wait for a refresh. After HEAVY_MAX_MINUTES it therefore leaves the rest of
+the list to the next one.
 """
 
 import fcntl
@@ -34,8 +38,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RefreshResult:
-    """What a refresh did. `version`: of what it published. `intervals`: how many days of how many models it computed.
-    `waiting`: how many days it left to the next one for lack of time."""
+    """What a refresh did.
+
+    `version`: the name of the published version. `intervals`: the number of computed days, summed over the views.
+    `waiting`: the number of stale days that it leaves to the next refresh for lack of time.
+    """
 
     version: str
     views: tuple[ViewInfo, ...]
@@ -47,14 +54,15 @@ class RefreshResult:
 def refresh(
     settings: Settings, *, now: datetime, progress: Progress | None = None, project: Path = PROJECT
 ) -> RefreshResult:
-    """Build the views of all that the lake holds from before `now`, as far as HEAVY_MAX_MINUTES go, and publish them.
+    """Build the views from the lake's events before `now`, and publish them.
 
-    Missing days, today and LOOKBACK_DAYS before it are computed in any case, and one day that has to be computed again.
+    A refresh always computes the missing days, today, LOOKBACK_DAYS before it, and one stale day. It computes further
+    stale days until HEAVY_MAX_MINUTES are over.
 
-    `now` is an aware datetime; its day is computed as far as it has passed. `progress`: called after each interval with
-    how many are done, how many there are, and the view's name.
+    `now`: an aware datetime. Its day is computed as far as it has passed. `progress`: called after each interval, with
+    the number done, the number in all, and the view's name. `project`: the folder of the SQLMesh project.
 
-    Raises AuditFailedError, BuildError or RefreshRunningError, each leaving what is published as it was; LakeError.
+    Raises AuditFailedError, BuildError, RefreshRunningError or LakeError. The published views then stay as they were.
     """
     began = time.monotonic()
     end = began + settings.heavy_max_minutes * 60
@@ -77,8 +85,8 @@ def refresh(
 def _build(
     settings: Settings, store: Store, now: datetime, console: RefreshConsole, project: Path, built: Path, end: float
 ) -> tuple[list[ViewInfo], int]:
-    """Build up to the monotonic time `end`; the views, and how many stale days are left."""
-    # Looked at before anything is computed: what is committed meanwhile then counts as new the next time.
+    """Build until the monotonic time `end`. Returns the views, and how many stale days are left."""
+    # This look comes first. The next refresh then takes for new what is committed meanwhile.
     seen = changes.look(store, now)
     start = min(filter(None, (changes.first_day(seen), changes.earliest_known(build_path(settings)))))
     with (
@@ -88,7 +96,7 @@ def _build(
         adapter = context.engine_adapter
         before = changes.recall(adapter)
         if before is None:
-            # Before anything is computed: should this be killed, what it computed is compared with what it saw.
+            # Noted before anything is computed. After a kill, the next refresh compares with what this one saw.
             changes.remember(adapter, seen, ())
             before = seen
         _compute_missing(context, now)
@@ -104,14 +112,14 @@ def _build(
 
 
 def _compute_missing(context: Context, now: datetime) -> None:
-    """Apply new and changed models, and compute every interval that is missing up to `now`."""
+    """Apply new and changed models, and compute every missing interval before `now`."""
     context.plan(
         "prod", execution_time=now, run=True, ignore_cron=True, auto_apply=True, no_prompts=True, skip_tests=True
     )
 
 
 def _compute_again(context: Context, now: datetime, end: float) -> int:
-    """Compute stale days again, one at least, up to the monotonic time `end`. Returns how many are left."""
+    """Compute stale days, at least one, until the monotonic time `end`. Returns how many are left."""
     days = changes.waiting(context.engine_adapter, [view_name(model) for model in view_models(context)])
     for number, (day, views) in enumerate(days.items()):
         if number and time.monotonic() >= end:

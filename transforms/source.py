@@ -1,7 +1,7 @@
-"""What the macro `@lake(…)` reads: the current rows of one lake, opened by whoever runs the project.
+"""Opens the lake for the macro `@lake(…)`, which reads its current rows.
 
-SQLMesh copies the source of a macro and everything it names into the model, so that a macro cannot hold an open store.
-The macro therefore imports `relation` when it is called, and the store is kept here.
+SQLMesh copies a macro's source into the model, with everything that the source names. So a macro cannot hold an open
+store. This module holds it, and the macro imports `relation` when it runs.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _open: list[tuple[Store, int]] = []
 
 @contextmanager
 def reading(store: Store, settings: Settings) -> Iterator[None]:
-    """Let `relation` read `store` inside the block. One thread at a time: a refresh holds a lock anyway."""
+    """Let `relation` read `store` inside the block. Use it from one thread at a time; a refresh holds a lock."""
     _open.append((store, _margin_us(settings)))
     try:
         yield
@@ -28,9 +28,9 @@ def reading(store: Store, settings: Settings) -> Iterator[None]:
 
 
 def relation(table: str, start: datetime | None, end: datetime | None) -> str:
-    """SQL of the current rows of `table` with start <= event_at < end; None leaves that side open.
+    """SQL of the current rows of `table` with start <= event_at < end. None leaves that side open.
 
-    Outside `reading`, as under SQLMesh's own command, it is the lake that the environment's settings name.
+    Outside `reading`, it opens the lake that the environment's settings name. SQLMesh's own command needs that.
     """
     if not _open:
         settings = load_settings()

@@ -17,12 +17,15 @@ def lake(
 ) -> exp.Expr:
     """The current rows of a table of the lake, for the interval that the model computes.
 
-    `days_before`: so many days before the interval too. `until_now`: whatever came after it too. `whole`: of any time.
+    `days_before`: also so many days before the interval. `until_now`: also all that came after it. `whole`: of any time.
 
-    While the project loads, and in a unit test, this is the name of an external model, whose columns `external_models.yaml`
-    declares and for which the test gives rows. Where SQLMesh makes a model's table, it is a relation without rows. Only
-    where an interval is computed is the lake read, through a temporary view over just that interval's files: SQLMesh
-    copies and parses its SQL many times over, which a list of thousands of files would make slow.
+    The stage decides what the macro stands for:
+
+    - While the project loads, and in a unit test: an external model. `external_models.yaml` declares its columns, and
+      the test gives its rows.
+    - While SQLMesh makes a model's table: a relation without rows.
+    - While SQLMesh computes an interval: a temporary view over the files of that interval. SQLMesh copies and parses
+      its SQL many times. A list of thousands of files in it would make that slow.
     """
     # Here and not above: SQLMesh copies into the model what a macro refers to outside itself.
     from transforms.source import nothing, relation
