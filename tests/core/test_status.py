@@ -1,4 +1,4 @@
-"""What processes say of themselves."""
+"""The last status of each process."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from bluelake.core.status import read_status, report
 def test_what_is_said_last_is_what_is_read(lake_settings: Settings) -> None:
     before = now_us()
     report(lake_settings, "ingest", ok=True, state="connected")
-    said = report(lake_settings, "ingest", ok=False, state="waiting", message="Redis is away")
+    status = report(lake_settings, "ingest", ok=False, state="waiting", message="Redis is away")
     report(lake_settings, "drain", ok=True, state="done")
 
-    assert read_status(lake_settings, "ingest") == said
-    assert (said.part, said.ok, said.state, said.message) == ("ingest", False, "waiting", "Redis is away")
-    assert before <= said.at_us <= now_us()
+    assert read_status(lake_settings, "ingest") == status
+    assert (status.part, status.ok, status.state, status.message) == ("ingest", False, "waiting", "Redis is away")
+    assert before <= status.at_us <= now_us()
     assert sorted(path.name for path in (lake_settings.home / "status").iterdir()) == ["drain.json", "ingest.json"]
 
 
@@ -27,9 +27,9 @@ def test_who_fails_still_knows_when_all_was_well(lake_settings: Settings) -> Non
     assert well.last_well_us == well.at_us
     for _ in range(2):
         report(lake_settings, "seal", ok=False, state="failed")
-    said = read_status(lake_settings, "seal")
-    assert said is not None
-    assert said.last_well_us == well.at_us
+    status = read_status(lake_settings, "seal")
+    assert status is not None
+    assert status.last_well_us == well.at_us
 
 
 def test_what_a_version_before_said_is_understood(lake_settings: Settings) -> None:
@@ -53,7 +53,7 @@ def test_who_cannot_write_it_goes_on(tmp_path: Path) -> None:
     blocked = Settings(bluelake_home=tmp_path)
     (tmp_path / "status").write_text("a file where the folder should be")
 
-    said = report(blocked, "ingest", ok=True, state="connected")
+    status = report(blocked, "ingest", ok=True, state="connected")
 
-    assert said.state == "connected"
+    assert status.state == "connected"
     assert read_status(blocked, "ingest") is None

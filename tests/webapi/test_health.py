@@ -34,8 +34,8 @@ def fill(buffer: Buffer) -> None:
     buffer.append(0, 1, "host", [chunk], {"host": Cursor(FLUSHED_US)}, FLUSHED_US, "writer")
 
 
-def told(client: Client) -> dict[tuple[str, ...], float]:
-    """What /metrics says: by name and values of the labels."""
+def gauges(client: Client) -> dict[tuple[str, ...], float]:
+    """The values of /metrics, by name and values of the labels."""
     return {
         (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
         for family in text_string_to_metric_families(client.get("/metrics").content.decode())
@@ -81,7 +81,7 @@ def test_open_gaps_are_a_warning(lake: Lake, client: Client) -> None:
     gaps = answer["parts"]["gaps"]
     assert (gaps["ok"], gaps["state"], gaps["open"], gaps["seconds"]) == (True, "warning", 2, 90)
     assert "2026-07-04T12:01:00Z to 2026-07-04T12:01:30Z, host_skipped at ws://one" in gaps["detail"]
-    values = told(client)
+    values = gauges(client)
     assert values["bluelake_lake_open_gaps",] == 2
     assert values["bluelake_lake_gap_seconds",] == 90
 
@@ -102,7 +102,7 @@ def test_the_worst_batch_of_a_catch_up_raises_the_alert(
         rejects["detail"],
     )
     assert [part.detail for part in status(settings) if part.name == "rejects"] == [rejects["detail"]]
-    values = told(client)
+    values = gauges(client)
     assert values["bluelake_lake_reject_alert",] == 1
     assert values["bluelake_lake_worst_reject_ratio",] == 3 / 100
     assert values["bluelake_lake_last_batch_rejects",] == 0
@@ -117,7 +117,7 @@ def test_few_rejects_are_no_warning(
     rejects = client.get("/healthz").json()["parts"]["rejects"]
     assert (rejects["ok"], rejects["state"]) == (True, "ok")
     assert re.fullmatch(r"1 of 100 events of the worst batch of late, \d\d:\d\d:\d\d UTC", rejects["detail"])
-    values = told(client)
+    values = gauges(client)
     assert (values["bluelake_lake_reject_alert",], values["bluelake_lake_worst_reject_ratio",]) == (0, 1 / 100)
 
 
@@ -126,7 +126,7 @@ def test_hostile_names_are_counted_by_reason(
 ) -> None:
     settings = web_settings(redis_url=redis_server.url)
     name = "bluelake_lake_recent_rejects"
-    assert {label[1]: count for label, count in told(client).items() if label[0] == name} == dict.fromkeys(
+    assert {label[1]: count for label, count in gauges(client).items() if label[0] == name} == dict.fromkeys(
         RejectReason, 0
     )
     rkeys = [commit_frame(rkey=rkey) for rkey in ("../../etc/passwd", "..", "a/b")]
@@ -135,7 +135,7 @@ def test_hostile_names_are_counted_by_reason(
     drain(settings)
     feed(buffer, [*dids, *rkeys[:1]])
     drain(settings)
-    values = told(client)
+    values = gauges(client)
     assert values[name, "invalid_rkey"] == 4
     assert values[name, "invalid_did"] == 2
     assert sum(count for label, count in values.items() if label[0] == name) == 6
@@ -145,7 +145,7 @@ def test_where_no_batch_was_written_lately_there_is_no_alert(lake: Lake, client:
     lake.write(batches=[batch(NOON, events_in=2, rejects=2, rejects_by_reason='{"not_json": 2}')])
     detail = "no batch in the last day"
     assert client.get("/healthz").json()["parts"]["rejects"] == {"ok": True, "state": "ok", "detail": detail}
-    values = told(client)
+    values = gauges(client)
     assert (values["bluelake_lake_reject_alert",], values["bluelake_lake_worst_reject_ratio",]) == (0, 0)
     assert values["bluelake_lake_recent_rejects", "not_json"] == 0
     assert values["bluelake_lake_last_batch_rejects",] == 2
@@ -172,7 +172,7 @@ def test_a_seal_and_a_maintenance_that_never_run_are_warnings(
     answer = client.get("/healthz").json()
     assert answer["warnings"] == ["seal", "maintain"]
     assert answer["parts"]["maintain"]["ok"] is True
-    values = told(client)
+    values = gauges(client)
     assert [values["bluelake_lake_last_well_seconds", task] for task in ("seal", "maintain")] == [0, 0]
     assert values["bluelake_lake_oldest_pending_purge_seconds",] == NOON.timestamp() + 1
 
@@ -185,7 +185,7 @@ def test_metrics_tell_when_seal_and_maintenance_last_went_well(
     sealed = report(settings, "seal", ok=True, state="done")
     report(settings, "seal", ok=False, state="failed")
     maintained = report(settings, "maintain", ok=True, state="done")
-    values = told(client)
+    values = gauges(client)
     assert values["bluelake_lake_last_well_seconds", "seal"] == sealed.at_us / 1e6
     assert values["bluelake_lake_last_well_seconds", "maintain"] == maintained.at_us / 1e6
     # Who keeps what is deleted waits for nothing.
@@ -227,7 +227,7 @@ def test_a_part_that_cannot_be_read_takes_no_others_metrics_away(
     else:
         for file in list(home.glob(place)):
             file.write_bytes(bytes(file.stat().st_size))
-    values = told(client)
+    values = gauges(client)
     assert {part for part in PARTS if values["bluelake_lake_readable", part] == 0} == broken
     assert {part for part, name in PARTS.items() if (name,) not in values} == broken
     assert values["bluelake_buffer_up",] == 0
@@ -236,7 +236,7 @@ def test_a_part_that_cannot_be_read_takes_no_others_metrics_away(
 
 def test_parts_that_can_all_be_read_say_so(lake: Lake, client: Client) -> None:
     lake.write(batches=[batch(NOON)])
-    values = told(client)
+    values = gauges(client)
     assert {part: values["bluelake_lake_readable", part] for part in LAKE_PARTS} == dict.fromkeys(PARTS, 1)
 
 
@@ -284,7 +284,7 @@ def test_metrics_are_those_of_the_registry(
     fill(buffer)
     Lake(settings).write(batches=[batch(NOON, events_in=1234, duration_ms=1500)])
     client.get("/search?foo=1")
-    values = told(client)
+    values = gauges(client)
     assert values["bluelake_web_requests_total", "GET", "search", "400"] >= 1
     assert values["bluelake_web_request_seconds_count", "search"] >= 1
     assert values["bluelake_buffer_events", "posts"] == 7

@@ -1,4 +1,4 @@
-"""What is said of the seal and the maintenance: a run that failed, one that is overdue, and history that has just come."""
+"""The parts of seal and maintenance: a run that failed, one that is overdue, and history that has just come."""
 
 import re
 from collections.abc import Callable
@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def say(lake_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets a task say at a given time how it is."""
+    """Lets a task report its status at a given time."""
 
     def at(moment: datetime, task: str, *, ok: bool = True) -> None:
         with monkeypatch.context() as patch:
@@ -53,15 +53,15 @@ def maintaining(settings: Settings, now: datetime) -> Part:
     return maintain_part(Collector(settings, Store(settings.lake_dir)).maintain(), now)
 
 
-@pytest.mark.parametrize("said", [False, True])
+@pytest.mark.parametrize("sealed_well", [False, True])
 def test_an_hour_that_no_seal_takes_is_a_warning_whatever_was_said(
-    said: bool, lake_settings: Settings, say: Callable[..., None]
+    sealed_well: bool, lake_settings: Settings, say: Callable[..., None]
 ) -> None:
     Lake(lake_settings).write([post("x")])
     came(lake_settings, NOON + 5 * SECOND)
     # The hour ends at 13:00 and is open for half an hour more.
     late = NOON + 4.5 * HOUR
-    if said:
+    if sealed_well:
         say(late - 60 * SECOND, "seal")
     assert sealing(lake_settings, NOON + 1.4 * HOUR).state == "sealed"
     assert sealing(lake_settings, late).state == "waiting"
@@ -162,6 +162,6 @@ def test_whatever_ends_a_run_is_said(
     monkeypatch.setattr(step, failing)
     with pytest.raises(type(error)):
         run(lake_settings, NOON)
-    said = read_status(lake_settings, run.__name__)
-    assert said is not None
-    assert (said.ok, said.state, said.message, said.last_well_us) == (False, "failed", message, well.at_us)
+    failed = read_status(lake_settings, run.__name__)
+    assert failed is not None
+    assert (failed.ok, failed.state, failed.message, failed.last_well_us) == (False, "failed", message, well.at_us)
