@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
+from bluelake.buffer.client import Buffer, count_flushes
 from bluelake.core.settings import Settings
 from bluelake.stack.airflow_env import POOL, airflow_environment
+from tests.support.buffers import feed
+from tests.support.frames import commit_frame
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment
 
@@ -117,3 +121,18 @@ def test_the_dags_folder_holds_nothing_else() -> None:
         "seal_hours.py",
     }
     assert not os.path.exists(ROOT / "airflow" / "__init__.py")
+
+
+def test_no_dag_names_a_redis_key() -> None:
+    named = {path.name for path in (ROOT / "dags").glob("*.py") if "firehose:" in path.read_text()}
+    assert named == set()
+
+
+def test_the_buffer_counts_the_flushes_that_wait(buffer: Buffer, settings: Settings) -> None:
+    with redis.Redis.from_url(settings.redis_url) as connection:
+        assert count_flushes(connection) == 0
+        feed(buffer, [commit_frame(rkey="3ka")])
+        feed(buffer, [commit_frame(rkey="3kb")])
+        assert count_flushes(connection) == 2
+        buffer.trim(1)
+        assert count_flushes(connection) == 1

@@ -18,7 +18,8 @@ from bluelake.lake.status.collector import (
     WaitingHours,
 )
 from bluelake.lake.status.parts import Part, status
-from tests.webapi.lake_rows import NOON, SECOND, Lake, batch, post
+from tests.support.lakes import Lake
+from tests.support.rows import NOON, SECOND, batch, post
 
 GAP = {"event_at": NOON, "from_at": NOON, "to_at": NOON + 60 * SECOND, "host": "ws://one", "cause": "host_skipped"}
 
