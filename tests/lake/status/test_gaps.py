@@ -6,7 +6,8 @@ from bluelake.buffer.client import Buffer
 from bluelake.core.settings import Settings
 from bluelake.lake.delta import Store
 from bluelake.lake.drain import drain
-from bluelake.lake.status import missing_seconds, read_gaps, status
+from bluelake.lake.status import read_gaps, status
+from bluelake.lake.status.gaps import missing_seconds
 from repair import close_gaps
 from tests.support.frames import NOON_US
 from tests.support.gaps import notice
