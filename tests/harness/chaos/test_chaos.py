@@ -56,7 +56,7 @@ def test_a_redis_that_is_started_twice_is_one_server_and_ends(tmp_path: Path) ->
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("seed", RUNS)
+@pytest.mark.parametrize("seed", RUNS, ids=[f"{seed}: {' '.join(names)}" for seed, names in RUNS.items()])
 def test_nothing_is_lost_doubled_or_shown_that_is_gone(seed: int, tmp_path: Path) -> None:
     outcome = run(draw(seed, RUNS[seed]), tmp_path / "run")
     assert outcome.ok, f"{outcome.plan}\n{outcome.failure}"
