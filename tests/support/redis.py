@@ -1,4 +1,4 @@
-"""A Redis process of a test's own."""
+"""A Redis process for tests."""
 
 import subprocess
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.processes import free_port, wait_until
 
 
 class RedisServer:
-    """A Redis process of a test's own."""
+    """A Redis process for tests."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.port = free_port()
@@ -18,13 +18,14 @@ class RedisServer:
         self._folder = folder
         self._arguments = arguments
         self.process: subprocess.Popen[bytes] | None = None
+        self._configuration: dict[str | None, str | None] = {}
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = [str(server_binary()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         command += ["--dir", str(self._folder), *self._arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        client = redis_client.Redis(port=self.port)
+        client = redis_client.Redis(port=self.port, decode_responses=True)
 
         def answers() -> bool:
             try:
@@ -33,7 +34,29 @@ class RedisServer:
                 return False
 
         wait_until(answers, what="Redis answers")
+        self._configuration = client.config_get("*")
         client.close()
+
+    def reset(self) -> None:
+        """Make it as it was when it started: no clients, no data, no scripts, its first configuration.
+
+        It is started again where a test has stopped it.
+        """
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+        with redis_client.Redis(port=self.port, decode_responses=True) as client:
+            client.execute_command("CLIENT", "UNPAUSE")
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes")
+            client.flushall(asynchronous=False)
+            client.script_flush("SYNC")
+            client.function_flush("SYNC")
+            now = client.config_get("*")
+            for name in self._configuration.keys() & now.keys():
+                first = self._configuration[name]
+                if name is not None and first is not None and now[name] != first:
+                    client.config_set(name, first)
+            client.config_resetstat()
 
     def stop(self) -> None:
         """End it."""
