@@ -12,7 +12,6 @@ from bluelake.lake.query.sql import run_sql
 from bluelake.lake.tables import TABLES
 from tests.support.buffers import feed
 from tests.support.frames import commit_frame
-from tests.support.lakes import values
 
 
 def test_every_table_has_both_views_before_there_is_a_lake(lake_settings: Settings) -> None:
@@ -29,7 +28,7 @@ def test_files_that_no_snapshot_names_are_not_read(buffer: Buffer, settings: Set
     drain(settings)
     (live,) = (settings.lake_dir / "likes").rglob("*.parquet")
     live.with_name("stray.parquet").write_bytes(live.read_bytes())
-    assert values(settings, "SELECT count(*) FROM likes_all") == [1]
+    assert run_sql(settings, "SELECT count(*) FROM likes_all").rows == [(1,)]
 
 
 @pytest.mark.parametrize(
