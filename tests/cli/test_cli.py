@@ -19,7 +19,7 @@ from bluelake.lake.drain import drain
 from tests.support.buffers import feed
 from tests.support.frames import NOON_US, commit_frame
 from tests.support.paths import ROOT
-from tests.support.processes import bluelake, free_port
+from tests.support.processes import bluelake, bluelake_process, free_port
 
 
 @pytest.fixture
@@ -66,6 +66,12 @@ def test_sql_gives_objects(filled: dict[str, str]) -> None:
     ]
 
 
+def test_a_process_of_its_own_says_the_same(filled: dict[str, str]) -> None:
+    for arguments in (["sql", "SELECT rkey FROM likes", "--json"], ["sql", "SELEC"], ["nonsense"]):
+        process, here = bluelake_process(*arguments, **filled), bluelake(*arguments, **filled)
+        assert (process.returncode, process.stdout, process.stderr) == (here.returncode, here.stdout, here.stderr)
+
+
 def test_drain_tells_its_batches(buffer: Buffer, settings: Settings) -> None:
     environment = {"BLUELAKE_HOME": str(settings.home), "REDIS_URL": settings.redis_url}
     feed(buffer, [commit_frame(rkey="3ka"), b"junk"])
@@ -92,14 +98,14 @@ def test_a_stepped_clock_is_that_of_every_command(filled: dict[str, str], buffer
     offset.write_text(f"{NOON_US / 1e6 + 1800 - time.time():.3f}")
     stepped = filled | {OFFSET_VARIABLE: str(offset)}
     feed(buffer, [commit_frame(rkey="3klater")])
-    bluelake("drain", **stepped)
+    bluelake_process("drain", **stepped)
     last = "SELECT event_at FROM batches ORDER BY last_flush DESC LIMIT 1"
-    (batch,) = json.loads(bluelake("sql", last, "--json", **stepped).stdout)
+    (batch,) = json.loads(bluelake_process("sql", last, "--json", **stepped).stdout)
     assert batch["event_at"].startswith("2026-07-04T12:3")
-    parts = {part["part"]: part for part in json.loads(bluelake("status", "--json", **stepped).stdout)}
+    parts = {part["part"]: part for part in json.loads(bluelake_process("status", "--json", **stepped).stdout)}
     assert re.search(r"newest event \d+ min ago$", parts["lake"]["detail"])
     assert parts["seal"]["state"] == "sealed"
-    assert json.loads(bluelake("seal", "--json", **stepped).stdout) == []
+    assert json.loads(bluelake_process("seal", "--json", **stepped).stdout) == []
 
 
 def test_status_tells_every_part_whatever_is_down(filled: dict[str, str]) -> None:
