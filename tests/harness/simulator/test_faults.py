@@ -52,209 +52,180 @@ def rest_after_frames(wire: bytes) -> bytes:
     return wire[position:]
 
 
-def test_drop_mid_frame_cuts_the_connection_in_the_middle_of_a_frame() -> None:
-    async def scenario() -> None:
-        async with running(make_options(), until_live=True) as port:
-            reader, writer = await raw_subscriber(port)
-            assert (await control(port, "drop?mid_frame=1"))["connections"] == 1
-            assert len(rest_after_frames(await reader.read())) > 100
-            writer.close()
-            async with subscribe(port, "cursor=0") as connection:
-                await take(connection, 100)
-                await control(port, "drop?mid_frame=1")
-                with pytest.raises(ConnectionClosedError) as closed:
-                    await take(connection, 1_000_000)
-                assert closed.value.rcvd is None
-            async with subscribe(port) as connection:
-                await take(connection, 10)
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_drop_mid_frame_cuts_the_connection_in_the_middle_of_a_frame() -> None:
+    async with running(make_options(), until_live=True) as port:
+        reader, writer = await raw_subscriber(port)
+        assert (await control(port, "drop?mid_frame=1"))["connections"] == 1
+        assert len(rest_after_frames(await reader.read())) > 100
+        writer.close()
+        async with subscribe(port, "cursor=0") as connection:
+            await take(connection, 100)
+            await control(port, "drop?mid_frame=1")
+            with pytest.raises(ConnectionClosedError) as closed:
+                await take(connection, 1_000_000)
+            assert closed.value.rcvd is None
+        async with subscribe(port) as connection:
+            await take(connection, 10)
 
 
-def test_drop_cuts_every_connection_without_a_close_frame() -> None:
-    async def scenario() -> None:
-        async with running(make_options(), until_live=True) as port, subscribe(port) as one, subscribe(port) as two:
-            await take(one, 1)
-            await take(two, 1)
-            assert (await control(port, "drop"))["connections"] == 2
-            for connection in (one, two):
-                with pytest.raises(ConnectionClosedError) as closed:
-                    await take(connection, 1_000_000)
-                assert closed.value.rcvd is None
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_drop_cuts_every_connection_without_a_close_frame() -> None:
+    async with running(make_options(), until_live=True) as port, subscribe(port) as one, subscribe(port) as two:
+        await take(one, 1)
+        await take(two, 1)
+        assert (await control(port, "drop"))["connections"] == 2
+        for connection in (one, two):
+            with pytest.raises(ConnectionClosedError) as closed:
+                await take(connection, 1_000_000)
+            assert closed.value.rcvd is None
 
 
-def test_stall_serves_nothing_with_the_socket_open_and_then_everything() -> None:
-    async def scenario() -> None:
-        async with running(make_options(), until_live=True) as port, subscribe(port, "cursor=0") as connection:
-            got = await take(connection, 1000)
-            begun, begun_us = time.monotonic(), now_us()
-            await control(port, "stall?seconds=1")
-            # Part of what follows was on its way already.
-            while time_of(got[-1]) < begun_us + 200_000:
-                got += await take(connection, 1)
+@pytest.mark.anyio
+async def test_stall_serves_nothing_with_the_socket_open_and_then_everything() -> None:
+    async with running(make_options(), until_live=True) as port, subscribe(port, "cursor=0") as connection:
+        got = await take(connection, 1000)
+        begun, begun_us = time.monotonic(), now_us()
+        await control(port, "stall?seconds=1")
+        # Part of what follows was on its way already.
+        while time_of(got[-1]) < begun_us + 200_000:
+            got += await take(connection, 1)
+        assert time.monotonic() - begun > 0.9
+        await connection.ping()
+        async with subscribe(port, "cursor=0") as again:
+            assert await take(again, len(got)) == got
+
+
+@pytest.mark.anyio
+async def test_slow_serves_at_most_that_rate() -> None:
+    async with running(make_options(), until_live=True) as port:
+        await control(port, "slow?rate=100&seconds=60")
+        async with subscribe(port, "cursor=0") as connection:
+            begun = time.monotonic()
+            await take(connection, 101)
             assert time.monotonic() - begun > 0.9
-            await connection.ping()
-            async with subscribe(port, "cursor=0") as again:
-                assert await take(again, len(got)) == got
-
-    asyncio.run(scenario())
+            # Until it ends.
+            await control(port, "slow?rate=100&seconds=0")
+            await take(connection, 1500)
 
 
-def test_slow_serves_at_most_that_rate() -> None:
-    async def scenario() -> None:
-        async with running(make_options(), until_live=True) as port:
-            await control(port, "slow?rate=100&seconds=60")
-            async with subscribe(port, "cursor=0") as connection:
-                begun = time.monotonic()
-                await take(connection, 101)
-                assert time.monotonic() - begun > 0.9
-                # Until it ends.
-                await control(port, "slow?rate=100&seconds=0")
-                await take(connection, 1500)
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_duplicate_serves_so_many_events_twice() -> None:
+    async with running(make_options(), until_live=True) as port, subscribe(port) as connection:
+        await take(connection, 1)
+        await control(port, "duplicate?events=50")
+        got = await take(connection, 400)
+        assert len(set(got)) == 350
 
 
-def test_duplicate_serves_so_many_events_twice() -> None:
-    async def scenario() -> None:
-        async with running(make_options(), until_live=True) as port, subscribe(port) as connection:
-            await take(connection, 1)
-            await control(port, "duplicate?events=50")
-            got = await take(connection, 400)
-            assert len(set(got)) == 350
-
-    asyncio.run(scenario())
-
-
-def test_back_serves_everything_again_from_then_on() -> None:
-    async def scenario() -> None:
-        async with (
-            running(make_options(history=timedelta(seconds=100)), until_live=True) as port,
-            subscribe(port) as connection,
-        ):
-            before = await take(connection, 500)
-            answer = await control(port, "back?seconds=60")
-            assert answer["events"] > 1000
-            got = before + await take(connection, answer["events"] + 500)
-            turn = next(n for n in range(500, len(got)) if time_of(got[n]) < time_of(got[n - 1]) - 30_000_000)
-            # Times are out of order by some milliseconds: those before the turn are asked for too.
-            async with subscribe(port, f"cursor={time_of(got[turn]) - 1_000_000}") as again:
-                replayed = await take(again, 1500)
-            first = replayed.index(got[turn])
-            assert replayed[first : first + 1000] == got[turn : turn + 1000]
-            assert set(before[-100:]) < set(got[turn:])
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_back_serves_everything_again_from_then_on() -> None:
+    async with (
+        running(make_options(history=timedelta(seconds=100)), until_live=True) as port,
+        subscribe(port) as connection,
+    ):
+        before = await take(connection, 500)
+        answer = await control(port, "back?seconds=60")
+        assert answer["events"] > 1000
+        got = before + await take(connection, answer["events"] + 500)
+        turn = next(n for n in range(500, len(got)) if time_of(got[n]) < time_of(got[n - 1]) - 30_000_000)
+        # Times are out of order by some milliseconds: those before the turn are asked for too.
+        async with subscribe(port, f"cursor={time_of(got[turn]) - 1_000_000}") as again:
+            replayed = await take(again, 1500)
+        first = replayed.index(got[turn])
+        assert replayed[first : first + 1000] == got[turn : turn + 1000]
+        assert set(before[-100:]) < set(got[turn:])
 
 
-def test_skip_withholds_from_live_and_from_every_replay_of_that_host_only(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_skip_withholds_from_live_and_from_every_replay_of_that_host_only(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     options = make_options(ledger=ledger, hosts=2, clock_offsets=(0.0, 4.0), epoch_us=now_us())
 
-    async def scenario() -> int:
-        async with running_hosts(options, until_live=True) as (other, port), subscribe(port) as connection:
-            await take(connection, 10)
-            answer = await control(port, "skip?seconds=1")
-            (line,) = ledger_lines(tmp_path / "ledger.jsonl.withheld")
-            from_us, to_us = line["from_us"], line["to_us"]
-            assert line == {"host": port, "from_us": answer["from_us"], "to_us": answer["from_us"] + 1_000_000}
-            live = [time_of(frame) - 4_000_000 for frame in await take(connection, 800)]
-            assert max(live) > to_us
-            assert not [time_us for time_us in live if from_us <= time_us < to_us]
-            for at, offset_us in ((other, 0), (port, 4_000_000)):
-                expected = [
-                    line["time_us"]
-                    for line in ledger_lines(ledger)
-                    if at == other or not from_us <= line["time_us"] < to_us
-                ]
-                async with subscribe(at, "cursor=0") as replay:
-                    assert [time_of(frame) - offset_us for frame in await take(replay, len(expected))] == expected
-            return port
+    async with running_hosts(options, until_live=True) as (other, port), subscribe(port) as connection:
+        await take(connection, 10)
+        answer = await control(port, "skip?seconds=1")
+        (line,) = ledger_lines(tmp_path / "ledger.jsonl.withheld")
+        from_us, to_us = line["from_us"], line["to_us"]
+        assert line == {"host": port, "from_us": answer["from_us"], "to_us": answer["from_us"] + 1_000_000}
+        live = [time_of(frame) - 4_000_000 for frame in await take(connection, 800)]
+        assert max(live) > to_us
+        assert not [time_us for time_us in live if from_us <= time_us < to_us]
+        for at, offset_us in ((other, 0), (port, 4_000_000)):
+            expected = [
+                line["time_us"]
+                for line in ledger_lines(ledger)
+                if at == other or not from_us <= line["time_us"] < to_us
+            ]
+            async with subscribe(at, "cursor=0") as replay:
+                assert [time_of(frame) - offset_us for frame in await take(replay, len(expected))] == expected
 
-    port = asyncio.run(scenario())
     # The next run on that port goes on without them.
     (line,) = ledger_lines(tmp_path / "ledger.jsonl.withheld")
 
-    async def successor() -> None:
-        once_more = make_options(ledger=ledger, epoch_us=options.epoch_us, port=port)
-        async with running(once_more, until_live=True) as again, subscribe(again, "cursor=0") as replay:
-            times = [0]
-            while times[-1] < line["to_us"]:
-                times += [time_of(frame) for frame in await take(replay, 1)]
-            # Its history, of which there is the least in the quietest hour of the day.
-            assert len(times) > 1000
-            assert not [time_us for time_us in times if line["from_us"] <= time_us < line["to_us"]]
-
-    asyncio.run(successor())
+    once_more = make_options(ledger=ledger, epoch_us=options.epoch_us, port=port)
+    async with running(once_more, until_live=True) as again, subscribe(again, "cursor=0") as replay:
+        times = [0]
+        while times[-1] < line["to_us"]:
+            times += [time_of(frame) for frame in await take(replay, 1)]
+        # Its history, of which there is the least in the quietest hour of the day.
+        assert len(times) > 1000
+        assert not [time_us for time_us in times if line["from_us"] <= time_us < line["to_us"]]
 
 
-def test_forget_replays_nothing_older_and_the_next_run_does_not_either(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_forget_replays_nothing_older_and_the_next_run_does_not_either(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     options = make_options(ledger=ledger, epoch_us=now_us())
 
-    async def scenario() -> tuple[int, int]:
-        async with running(options, until_live=True) as port:
-            async with subscribe(port, "cursor=0") as before:
-                first = time_of((await take(before, 1))[0])
-            floor_us = first + 20_000_000
-            answer = await control(port, f"forget?before_us={floor_us}")
-            assert answer["before_us"] == floor_us
-            (line,) = ledger_lines(tmp_path / "ledger.jsonl.withheld")
-            assert line == {"host": port, "from_us": 0, "to_us": floor_us, "forgotten": True}
-            async with subscribe(port, "cursor=0") as after:
-                assert min(map(time_of, await take(after, 50))) >= floor_us
-            return port, floor_us
+    async with running(options, until_live=True) as port:
+        async with subscribe(port, "cursor=0") as before:
+            first = time_of((await take(before, 1))[0])
+        floor_us = first + 20_000_000
+        answer = await control(port, f"forget?before_us={floor_us}")
+        assert answer["before_us"] == floor_us
+        (line,) = ledger_lines(tmp_path / "ledger.jsonl.withheld")
+        assert line == {"host": port, "from_us": 0, "to_us": floor_us, "forgotten": True}
+        async with subscribe(port, "cursor=0") as after:
+            assert min(map(time_of, await take(after, 50))) >= floor_us
 
-    port, floor_us = asyncio.run(scenario())
-
-    async def successor() -> None:
-        once_more = make_options(ledger=ledger, epoch_us=options.epoch_us, port=port)
-        async with running(once_more, until_live=True) as again, subscribe(again, "cursor=0") as replay:
-            assert min(map(time_of, await take(replay, 50))) >= floor_us
-
-    asyncio.run(successor())
+    once_more = make_options(ledger=ledger, epoch_us=options.epoch_us, port=port)
+    async with running(once_more, until_live=True) as again, subscribe(again, "cursor=0") as replay:
+        assert min(map(time_of, await take(replay, 50))) >= floor_us
 
 
-def test_refuse_answers_with_that_status_for_so_long() -> None:
-    async def scenario() -> None:
-        async with running(make_options(), until_live=True) as port:
-            await control(port, "refuse?status=429&seconds=60")
-            with pytest.raises(InvalidStatus) as refused:
-                await subscribe(port)
-            assert refused.value.response.status_code == 429
-            await control(port, "refuse?seconds=0")
-            async with subscribe(port) as connection:
-                await take(connection, 1)
-
-    asyncio.run(scenario())
-
-
-def test_error_closes_the_stream() -> None:
-    async def scenario() -> None:
-        async with running(make_options(), until_live=True) as port, subscribe(port) as connection:
+@pytest.mark.anyio
+async def test_refuse_answers_with_that_status_for_so_long() -> None:
+    async with running(make_options(), until_live=True) as port:
+        await control(port, "refuse?status=429&seconds=60")
+        with pytest.raises(InvalidStatus) as refused:
+            await subscribe(port)
+        assert refused.value.response.status_code == 429
+        await control(port, "refuse?seconds=0")
+        async with subscribe(port) as connection:
             await take(connection, 1)
-            await control(port, "error?name=ConsumerTooSlow")
-            with pytest.raises(ConnectionClosed) as closed:
-                await take(connection, 1_000_000)
-            assert closed.value.rcvd is not None
-            assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "ConsumerTooSlow")
-
-    asyncio.run(scenario())
 
 
-def test_garbage_comes_between_frames_and_is_in_no_ledger(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_error_closes_the_stream() -> None:
+    async with running(make_options(), until_live=True) as port, subscribe(port) as connection:
+        await take(connection, 1)
+        await control(port, "error?name=ConsumerTooSlow")
+        with pytest.raises(ConnectionClosed) as closed:
+            await take(connection, 1_000_000)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "ConsumerTooSlow")
+
+
+@pytest.mark.anyio
+async def test_garbage_comes_between_frames_and_is_in_no_ledger(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
 
-    async def scenario() -> list[bytes]:
-        options = make_options(ledger=ledger, epoch_us=now_us())
-        async with running(options, until_live=True) as port, subscribe(port, "cursor=0") as connection:
-            got = await take(connection, 100)
-            await control(port, "garbage?frames=40")
-            return got + await take(connection, 3000)
-
-    got = asyncio.run(scenario())
+    options = make_options(ledger=ledger, epoch_us=now_us())
+    async with running(options, until_live=True) as port, subscribe(port, "cursor=0") as connection:
+        got = await take(connection, 100)
+        await control(port, "garbage?frames=40")
+        got = got + await take(connection, 3000)
     garbage = {garbage_frame(number) for number in range(40)}
     assert len([frame for frame in got if frame in garbage]) == 40
     recorded = [line["time_us"] for line in ledger_lines(ledger)]
@@ -262,24 +233,23 @@ def test_garbage_comes_between_frames_and_is_in_no_ledger(tmp_path: Path) -> Non
     assert recorded[: len(good)] == good
 
 
-def test_state_tells_what_a_host_does() -> None:
-    async def scenario() -> None:
-        async with (
-            running_hosts(make_options(hosts=2, clock_offsets=(0.0, -3.0)), until_live=True) as (_, port),
-            subscribe(port, "cursor=0&wantedCollections=app.bsky.feed.post") as connection,
-        ):
-            await take(connection, 1)
-            await control(port, "stall?seconds=0")
-            state = await control(port, "state")
-            assert (state["host"], state["number"], state["offset_us"], state["live"]) == (port, 1, -3_000_000, True)
-            assert state["subscriptions"] == ["/subscribe?cursor=0&wantedCollections=app.bsky.feed.post"]
-            assert state["faults"]["stall"] == 1
-            assert state["faults"]["drop"] == 0
-            assert abs(state["now_us"] - now_us()) < 60_000_000
-
-    asyncio.run(scenario())
+@pytest.mark.anyio
+async def test_state_tells_what_a_host_does() -> None:
+    async with (
+        running_hosts(make_options(hosts=2, clock_offsets=(0.0, -3.0)), until_live=True) as (_, port),
+        subscribe(port, "cursor=0&wantedCollections=app.bsky.feed.post") as connection,
+    ):
+        await take(connection, 1)
+        await control(port, "stall?seconds=0")
+        state = await control(port, "state")
+        assert (state["host"], state["number"], state["offset_us"], state["live"]) == (port, 1, -3_000_000, True)
+        assert state["subscriptions"] == ["/subscribe?cursor=0&wantedCollections=app.bsky.feed.post"]
+        assert state["faults"]["stall"] == 1
+        assert state["faults"]["drop"] == 0
+        assert abs(state["now_us"] - now_us()) < 60_000_000
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("request_path", "said"),
     [
@@ -292,19 +262,15 @@ def test_state_tells_what_a_host_does() -> None:
         ("explode", "/control/explode: use one of drop, stall"),
     ],
 )
-def test_wrong_requests_are_named(request_path: str, said: str) -> None:
-    async def scenario() -> tuple[int, str]:
-        async with running(make_options(rate=0.0, epoch_us=START_US)) as port:
-            return await get(port, f"/control/{request_path}")
-
-    status, body = asyncio.run(scenario())
+async def test_wrong_requests_are_named(request_path: str, said: str) -> None:
+    async with running(make_options(rate=0.0, epoch_us=START_US)) as port:
+        status, body = await get(port, f"/control/{request_path}")
     assert status == 400
     assert said in json.loads(body)["error"]
 
 
-def test_without_the_option_there_is_no_control() -> None:
-    async def scenario() -> tuple[int, str]:
-        async with running(make_options(faults=False, rate=0.0, epoch_us=START_US)) as port:
-            return await get(port, "/control/drop")
-
-    assert asyncio.run(scenario()) == (404, "/control/drop: start the simulator with --faults\n")
+@pytest.mark.anyio
+async def test_without_the_option_there_is_no_control() -> None:
+    async with running(make_options(faults=False, rate=0.0, epoch_us=START_US)) as port:
+        got = await get(port, "/control/drop")
+    assert got == (404, "/control/drop: start the simulator with --faults\n")

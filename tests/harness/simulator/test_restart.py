@@ -21,42 +21,44 @@ def make_options(ledger: Path, **changes: object) -> SimulatorOptions:
     return SimulatorOptions(**{**given, "epoch_us": START_US, "ledger": ledger, **changes})  # type: ignore[arg-type]
 
 
-def run_until(options: SimulatorOptions, seconds: float) -> list[bytes]:
+async def run_until(options: SimulatorOptions, seconds: float) -> list[bytes]:
     """A run whose clock stands at that many seconds after the epoch. Gives all that it served."""
-
-    async def scenario() -> list[bytes]:
-        clock_us = START_US + int(seconds * MICROSECONDS)
-        assert options.ledger is not None
-        async with (
-            running(options, lambda: clock_us, until_live=True) as port,
-            subscribe(port, "cursor=0") as connection,
-        ):
-            return await take(connection, options.ledger.read_bytes().count(b"\n"))
-
-    return asyncio.run(scenario())
+    clock_us = START_US + int(seconds * MICROSECONDS)
+    assert options.ledger is not None
+    async with (
+        running(options, lambda: clock_us, until_live=True) as port,
+        subscribe(port, "cursor=0") as connection,
+    ):
+        return await take(connection, options.ledger.read_bytes().count(b"\n"))
 
 
-def test_a_restart_continues_the_timeline(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_restart_continues_the_timeline(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole.jsonl", tmp_path / "parts.jsonl"
-    expected = run_until(make_options(whole), 30)
-    first = run_until(make_options(parts), 12.3)
+    expected = await run_until(make_options(whole), 30)
+    first = await run_until(make_options(parts), 12.3)
     assert 0 < len(first) < len(expected)
     assert first == expected[: len(first)]
     recorded = parts.read_bytes()
     assert whole.read_bytes().startswith(recorded)
     # As after a kill in the middle of a write.
     parts.write_bytes(recorded[:-100])
-    assert run_until(make_options(parts), 30) == expected
+    assert await run_until(make_options(parts), 30) == expected
     assert parts.read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.parametrize("change", [{"seed": 6}, {"rate": 21.0}, {"epoch_us": START_US + 1}, {"history_rate": 5.0}])
-def test_another_timeline_is_refused_on_the_same_ledger(tmp_path: Path, change: dict[str, object]) -> None:
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 6}, {"rate": 21.0}, {"epoch_us": START_US + 1}, {"history_rate": 5.0}],
+    ids=lambda change: next(iter(change)),
+)
+async def test_another_timeline_is_refused_on_the_same_ledger(tmp_path: Path, change: dict[str, object]) -> None:
     ledger = tmp_path / "ledger.jsonl"
-    run_until(make_options(ledger), 12)
+    await run_until(make_options(ledger), 12)
     before = ledger.read_bytes()
     with pytest.raises(LedgerMismatchError):
-        run_until(make_options(ledger, **change), 13)
+        await run_until(make_options(ledger, **change), 13)
     assert ledger.read_bytes() == before
 
 
@@ -88,33 +90,32 @@ async def served(port: int, count: int) -> list[bytes]:
         return await take(connection, count)
 
 
-def test_a_killed_process_leaves_a_complete_ledger_and_its_successor_goes_on(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_killed_process_leaves_a_complete_ledger_and_its_successor_goes_on(tmp_path: Path) -> None:
     ledger, epoch = tmp_path / "ledger.jsonl", f"--epoch={now_us()}"
     process, port = start(ledger, epoch)
-    first = asyncio.run(served(port, 600))
+    first = await served(port, 600)
     process.kill()
     process.communicate(timeout=TIMEOUT_SECONDS)
     recorded = ledger.read_bytes()
     assert recorded.count(b"\n") >= len(first)
 
     process, port = start(ledger, epoch)
-    assert asyncio.run(served(port, 800))[:600] == first
+    assert (await served(port, 800))[:600] == first
     process.terminate()
     process.communicate(timeout=TIMEOUT_SECONDS)
     assert ledger.read_bytes().startswith(recorded[: recorded.rindex(b"\n") + 1])
     assert ledger.read_bytes().count(b"\n") >= 800
 
 
-def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     process, port = start(tmp_path / "ledger.jsonl")
 
-    async def leave_while_subscribed() -> None:
-        async with subscribe(port, "cursor=0") as connection:
-            await take(connection, 400)
-            process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(process.wait, TIMEOUT_SECONDS)
-
-    asyncio.run(leave_while_subscribed())
+    async with subscribe(port, "cursor=0") as connection:
+        await take(connection, 400)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, TIMEOUT_SECONDS)
     output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, errors) == (0, "")
     assert "history complete" in output

@@ -1,6 +1,5 @@
 """Stories: the hard cases and the resets, found again in the frames by a reading of the test's own."""
 
-import asyncio
 import hashlib
 import json
 from collections import Counter, defaultdict
@@ -54,7 +53,7 @@ def test_without_stories_the_timeline_is_what_it_always_was() -> None:
 
 
 def test_the_same_seed_tells_the_same_stories() -> None:
-    shares = {"hard_cases": 0.02, "sync_share": 0.005}
+    shares: dict[str, Any] = {"hard_cases": 0.02, "sync_share": 0.005}
     assert make(3000, **shares) == make(3000, **shares)
     assert make(3000, **shares) != make(3000, seed=4, **shares)
 
@@ -187,7 +186,8 @@ def test_nothing_of_before_a_reset_is_deleted_or_updated_after_it(resets: list[E
     assert checked > 20
 
 
-def test_resets_are_on_v2_only(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_resets_are_on_v2_only(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     options = SimulatorOptions(
         port=0,
@@ -200,26 +200,23 @@ def test_resets_are_on_v2_only(tmp_path: Path) -> None:
         sync_share=0.01,
     )
 
-    async def scenario() -> None:
-        async with running(options, until_live=True) as port:
-            recorded = ledger_lines(ledger)
-            syncs = [line for line in recorded if line["kind"] == "sync"]
-            assert len(syncs) > 20
-            for query in ("cursor=0", "cursor=0&wantedCollections=app.bsky.*"):
-                async with subscribe(port, query) as connection:
-                    frames = [json.loads(frame) for frame in await take(connection, len(recorded) - len(syncs))]
-                    assert [frame["time_us"] for frame in frames] == [
-                        line["time_us"] for line in recorded if line["kind"] != "sync"
-                    ]
-            async with listen(port, "cursor=0&kinds=sync") as connection:
-                got = [message["payload"] for message in await receive(connection, len(syncs))]
-            assert {payload["$type"].rsplit("#")[1] for payload in got} == {"sync"}
-            assert [payload["sync"]["rev"] for payload in got] == [line["rev"] for line in syncs]
-            assert all(payload["sync"]["did"] == payload["did"] for payload in got)
-            async with listen(port, "cursor=0&collections=app.bsky.feed.post") as connection:
-                # No collection filters them out.
-                wanted = [line for line in recorded if line.get("collection", "*") in ("app.bsky.feed.post", "*")]
-                got = [message["payload"] for message in await receive(connection, len(wanted))]
-                assert sum("sync" in payload for payload in got) == len(syncs)
-
-    asyncio.run(scenario())
+    async with running(options, until_live=True) as port:
+        recorded = ledger_lines(ledger)
+        syncs = [line for line in recorded if line["kind"] == "sync"]
+        assert len(syncs) > 20
+        for query in ("cursor=0", "cursor=0&wantedCollections=app.bsky.*"):
+            async with subscribe(port, query) as connection:
+                frames = [json.loads(frame) for frame in await take(connection, len(recorded) - len(syncs))]
+                assert [frame["time_us"] for frame in frames] == [
+                    line["time_us"] for line in recorded if line["kind"] != "sync"
+                ]
+        async with listen(port, "cursor=0&kinds=sync") as connection:
+            got = [message["payload"] for message in await receive(connection, len(syncs))]
+        assert {payload["$type"].rsplit("#")[1] for payload in got} == {"sync"}
+        assert [payload["sync"]["rev"] for payload in got] == [line["rev"] for line in syncs]
+        assert all(payload["sync"]["did"] == payload["did"] for payload in got)
+        async with listen(port, "cursor=0&collections=app.bsky.feed.post") as connection:
+            # No collection filters them out.
+            wanted = [line for line in recorded if line.get("collection", "*") in ("app.bsky.feed.post", "*")]
+            got = [message["payload"] for message in await receive(connection, len(wanted))]
+            assert sum("sync" in payload for payload in got) == len(syncs)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import pytest
@@ -42,10 +42,6 @@ def frames_of(wire: bytes) -> list[bytes]:
     return found
 
 
-def run(scenario: Coroutine[None, None, None]) -> None:
-    asyncio.run(asyncio.wait_for(scenario, TIMEOUT_SECONDS))
-
-
 async def read(chunks: AsyncGenerator[Chunk, None], count: int) -> list[bytes]:
     found: list[bytes] = []
     while len(found) < count:
@@ -78,8 +74,9 @@ def test_blocks_are_unpacked_as_they_were_packed() -> None:
     )
 
 
-def test_replay_goes_over_into_live_without_a_gap_or_a_duplicate() -> None:
-    async def scenario() -> None:
+@pytest.mark.anyio
+async def test_replay_goes_over_into_live_without_a_gap_or_a_duplicate() -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         timeline, events = Timeline(1 << 30), make_events(5000)
         timeline.extend(events[:1700])
         timeline.go_live()
@@ -100,11 +97,10 @@ def test_replay_goes_over_into_live_without_a_gap_or_a_duplicate() -> None:
             await chunks.aclose()
         timeline.close()
 
-    run(scenario())
 
-
-def test_a_cursor_selects_by_time_up_to_the_seam_and_everything_after_it() -> None:
-    async def scenario() -> None:
+@pytest.mark.anyio
+async def test_a_cursor_selects_by_time_up_to_the_seam_and_everything_after_it() -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         timeline, events = Timeline(1 << 30), make_events(2000)
         # Neighbours are out of order: every tenth is late by much.
         events = [event._replace(time_us=event.time_us - (700 if n % 10 == 0 else 0)) for n, event in enumerate(events)]
@@ -116,12 +112,11 @@ def test_a_cursor_selects_by_time_up_to_the_seam_and_everything_after_it() -> No
             assert await read(chunks, len(expected)) == expected
         timeline.close()
 
-    run(scenario())
-
 
 @pytest.mark.parametrize("cursor", [None, 10**18])
-def test_live_only_begins_where_the_subscriber_came(cursor: int | None) -> None:
-    async def scenario() -> None:
+@pytest.mark.anyio
+async def test_live_only_begins_where_the_subscriber_came(cursor: int | None) -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         timeline, events = Timeline(1 << 30), make_events(1500)
         early = Reader(timeline, Subscription(cursor=cursor)).chunks()
         timeline.extend(events[:600])
@@ -137,8 +132,6 @@ def test_live_only_begins_where_the_subscriber_came(cursor: int | None) -> None:
         assert await read(early, 800) == [event.frame for event in events[700:]]
         timeline.close()
 
-    run(scenario())
-
 
 @pytest.mark.parametrize(
     ("subscription", "wanted"),
@@ -153,8 +146,9 @@ def test_live_only_begins_where_the_subscriber_came(cursor: int | None) -> None:
         ),
     ],
 )
-def test_filters_in_replay_and_live(subscription: Subscription, wanted: Callable[[int], bool]) -> None:
-    async def scenario() -> None:
+@pytest.mark.anyio
+async def test_filters_in_replay_and_live(subscription: Subscription, wanted: Callable[[int], bool]) -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         timeline, events = Timeline(1 << 30), make_events(3000)
         timeline.extend(events[:2100])
         timeline.go_live()
@@ -166,11 +160,10 @@ def test_filters_in_replay_and_live(subscription: Subscription, wanted: Callable
             assert await read(chunks, len(expected)) == expected
         timeline.close()
 
-    run(scenario())
 
-
-def test_the_oldest_blocks_make_room_and_a_reader_goes_on_with_what_is_there() -> None:
-    async def scenario() -> None:
+@pytest.mark.anyio
+async def test_the_oldest_blocks_make_room_and_a_reader_goes_on_with_what_is_there() -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         rng = random.Random(1)
         # Noise does not compress: a block of 512 frames takes some 100 kB.
         events = [Event(b"%d %s" % (n, rng.randbytes(200)), n, "", "", "") for n in range(20_000)]
@@ -186,11 +179,10 @@ def test_the_oldest_blocks_make_room_and_a_reader_goes_on_with_what_is_there() -
         assert await read(reader, kept) == [event.frame for event in events[-kept:]]
         timeline.close()
 
-    run(scenario())
 
-
-def test_huge_frames_do_not_make_huge_blocks() -> None:
-    async def scenario() -> None:
+@pytest.mark.anyio
+async def test_huge_frames_do_not_make_huge_blocks() -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         events = [Event(b"%d" % n + b"x" * 700_000, n, "", "", "") for n in range(5)]
         timeline = Timeline(1 << 30)
         timeline.extend(events)
@@ -199,5 +191,3 @@ def test_huge_frames_do_not_make_huge_blocks() -> None:
         async with aclosing(Reader(timeline, Subscription(cursor=0)).chunks()) as chunks:
             assert await read(chunks, 5) == [event.frame for event in events]
         timeline.close()
-
-    run(scenario())
