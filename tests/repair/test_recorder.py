@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -59,7 +60,7 @@ def steady(first: int, last: int) -> list[bytes]:
     return [commit_frame(rkey=f"3k{at}", time_us=NOON_US + at * SECOND) for at in range(first, last + 1)]
 
 
-def of_host(path: Path, *wires: str, has_path: bool = True, **how: object) -> Callable[..., Recorded]:
+def of_host(path: Path, *wires: str, has_path: bool = True, **how: Any) -> Callable[..., Recorded]:
     """A function that records, from noon to a minute later, a host that serves the frames that it is given."""
 
     async def scenario(frames: list[bytes], shape: Callable[[JetstreamHost], object]) -> Recorded:

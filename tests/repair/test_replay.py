@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import repair.replay as replay_module
 from bluelake.buffer.chunks import ChunkEncoder
 from bluelake.buffer.client import Buffer
 from bluelake.core.clock import to_us
@@ -123,7 +122,7 @@ def test_a_killed_replay_is_repeated(
 ) -> None:
     path = record(tmp_path / "frames", frames())
     with monkeypatch.context() as patch:
-        kill_at(patch, replay_module.Store, "append", call=call, after=after)
+        kill_at(patch, Store, "append", call=call, after=after)
         with pytest.raises(Killed):
             run(settings, path)
     run(settings, path)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,6 +15,7 @@ import zstandard
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
 
 V1_PATH = "/subscribe"
 V2_PATH = "/xrpc/network.bsky.jetstream.subscribeEvents"
@@ -50,7 +52,7 @@ class JetstreamHost:
         self.refusals: int | None = None
         self.no_endpoint = 404
         self.spoil: Callable[[Response], None] | None = None
-        self.subprotocol: str | None = "xrpc.v1.json"
+        self.subprotocol: Subprotocol | None = Subprotocol("xrpc.v1.json")
         self.dictionary: zstandard.ZstdCompressionDict | None = None
         self.offered: bytes | None = None
         self.dictionaries_given = 0
@@ -159,7 +161,7 @@ class JetstreamHost:
             sent = 0
             while not self._ended:
                 async with self._grown:
-                    await self._grown.wait_for(lambda seen=sent: len(self.frames) > seen or self._ended)
+                    await self._grown.wait_for(partial(self._has_more_than, sent))
                 for number, frame in enumerate(self.frames[sent:], start=sent):
                     sent += 1
                     if len(frame) <= largest and self._serves(frame, self.seq(number), cursor):
@@ -169,6 +171,9 @@ class JetstreamHost:
             pass
         finally:
             self._connections.discard(connection)
+
+    def _has_more_than(self, sent: int) -> bool:
+        return len(self.frames) > sent or self._ended
 
     def _serves(self, frame: bytes, seq: int, cursor: int | None) -> bool:
         time_us = _time_us(frame)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TruthError
+from harness.oracle.deltalog import Row
 from harness.oracle.judge import Verdict
 from tests.support.frames import ANN, BOB
 from tests.support.frames import NOON_US as HOUR_US
@@ -191,7 +192,7 @@ def test_a_gap_stands_there_once() -> None:
 
 
 def test_what_was_refused_is_no_event_and_stands_there_once() -> None:
-    reject = ("rejects", {"reason": "invalid_json", "raw": b"not json"})
+    reject: tuple[str, Row] = ("rejects", {"reason": "invalid_json", "raw": b"not json"})
     assert kinds(judge([POST], [*WHOLE[:1], reject], garbage=True)) == []
     assert kinds(judge([POST], [*WHOLE[:1], reject, reject], garbage=True)) == [("twice", "rejects")]
     assert kinds(judge([POST], [*WHOLE[:1], reject])) == [("foreign", "rejects")]

@@ -88,7 +88,8 @@ def test_a_table_whose_commit_stands_and_seemed_to_fail_is_on_the_disk_before_th
     feed(buffer, likes("3ka"))
     drain(settings)
     feed(buffer, likes("3kb"))
-    original, failed = Store._fsync_commit, []
+    original = Store._fsync_commit
+    failed: list[int] = []
 
     def fsync_commits(store: Store, table: Table, version: int) -> Commit:
         if table.name == "likes" and store.root == settings.lake_dir and not failed:

@@ -16,6 +16,7 @@ from bluelake.core.errors import BluelakeError, CorruptStateError
 from bluelake.core.settings import Settings
 from bluelake.core.status import read_status
 from bluelake.core.watermark import Cursor, Watermark, read_watermark, write_watermark
+from bluelake.lake.delta import Store
 from bluelake.lake.drain.drainer import drain
 from bluelake.lake.errors import CorruptLogError, MissingEntriesError, ParseError
 from bluelake.lake.tables import TABLES
@@ -108,7 +109,7 @@ def test_a_run_with_less_memory_counts_what_a_killed_one_committed_once(
     for letter in "abc":
         feed(buffer, [*likes(f"3k{letter}"), large(letter)])
     with monkeypatch.context() as patch:
-        kill_at(patch, drain_module.Store, "append", call=1, after=True)
+        kill_at(patch, Store, "append", call=1, after=True)
         with pytest.raises(Killed):
             drain(settings)
 
@@ -204,9 +205,9 @@ def test_killed_anywhere_the_next_run_does_exactly_what_is_missing(
     feed(buffer, [*likes("3ka", "3kb"), *posts("3kp"), delete, b"junk"])
     owner: Any = {
         "write_watermark": drain_module,
-        "append": drain_module.Store,
+        "append": Store,
         "keep_raw": drain_module,
-        "trim": drain_module.Buffer,
+        "trim": Buffer,
     }[name]
     with monkeypatch.context() as patch:
         kill_at(patch, owner, name, call=call, after=after)
@@ -242,7 +243,7 @@ def test_an_offered_number_is_never_used_again_after_redis_lost_its_memory(
 ) -> None:
     feed(buffer, [*likes("3ka"), *posts("3kp")])
     with monkeypatch.context() as patch:
-        kill_at(patch, drain_module.Store, "append", call=1, after=True)
+        kill_at(patch, Store, "append", call=1, after=True)
         with pytest.raises(Killed):
             drain(settings)
     with redis_client.Redis(port=redis_server.port) as client:
@@ -308,7 +309,7 @@ def test_a_failed_commit_keeps_later_tables_from_being_begun(
 ) -> None:
     feed(buffer, [*likes("3ka"), *posts("3kp"), commit_frame(operation="delete", rkey="3kx")])
     with monkeypatch.context() as patch:
-        kill_at(patch, drain_module.Store, "append", call=1, after=False)
+        kill_at(patch, Store, "append", call=1, after=False)
         with pytest.raises(Killed):
             drain(settings)
     assert [stored(settings, table) for table in ("likes", "posts", "deletes")] == [[], [], []]
@@ -321,7 +322,7 @@ def test_a_rebuilt_watermark_knows_numbers_that_a_killed_run_used_up(
     drain(settings)
     feed(buffer, likes("3kb"))
     with monkeypatch.context() as patch:
-        kill_at(patch, drain_module.Store, "append", call=1, after=True)
+        kill_at(patch, Store, "append", call=1, after=True)
         with pytest.raises(Killed):
             drain(settings)
     settings.watermark_path.unlink()

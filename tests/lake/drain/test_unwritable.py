@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from deltalake import write_deltalake
 from deltalake.exceptions import DeltaError
 
 import bluelake.lake.delta.store as store_module
@@ -20,6 +21,7 @@ from bluelake.lake.delta import Store
 from bluelake.lake.drain.drainer import drain
 from bluelake.lake.errors import ParseError, RefusedError
 from bluelake.lake.query import statement
+from bluelake.lake.tables import TABLES
 from tests.support.buffers import feed
 from tests.support.faults import Killed, kill_at
 from tests.support.frames import NOON_US, commit_frame, tid
@@ -47,7 +49,7 @@ def assert_isolated(settings: Settings, bad: list[bytes]) -> None:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, says: str, condition: Callable[[Any], bool]) -> None:
     """Let delta-rs refuse rows of which `condition` holds."""
-    write = store_module.write_deltalake
+    write = write_deltalake
 
     def refusing(table: Any, data: Any, **keywords: Any) -> Any:
         if condition(data):
@@ -249,7 +251,7 @@ def test_a_hostile_name_is_no_path(name: str, buffer: Buffer, settings: Settings
     assert values(settings, "SELECT count(*) FROM likes") == [11]
     assert {path for path in settings.home.parent.rglob("*") if not path.is_relative_to(settings.home)} == before
     assert not [path for path in settings.lake_dir.rglob("*") if "escape" in path.name or ".." in path.name]
-    assert {path.name for path in settings.lake_dir.iterdir()} <= set(store_module.TABLES)
+    assert {path.name for path in settings.lake_dir.iterdir()} <= set(TABLES)
 
 
 def noon_frame(frame: dict[str, Any]) -> bytes:
