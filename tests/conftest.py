@@ -1,5 +1,7 @@
 """Fixtures of all tests: a BLUELAKE_HOME, a real Redis, and the real data."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +10,22 @@ import pytest
 from bluelake.buffer.client import Buffer
 from bluelake.core.scratch import leave
 from bluelake.core.settings import Settings
+from tests.support.cases import case_name
 from tests.support.paths import REAL_FRAMES
 from tests.support.redis import RedisServer
+
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 2 * 1024**3
+
+# The tests' folders lie in memory where there is room. On a disk they wait for fsync half of the time, and prove no more by
+# it: that files are brought to the disk is proven by the calls, what a power loss leaves by damaged files.
+if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Cases are named after their values, where pytest would only number them (`command4`)."""
+    return case_name(val)
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +44,25 @@ def home(tmp_path: Path) -> Iterator[Path]:
     leave(folder / "tmp")
 
 
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The one Redis of a worker. Tests take `redis_server`, which is this one as new."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A running, empty Redis."""
+def redis_server(shared_redis: RedisServer) -> RedisServer:
+    """A running Redis without data and clients, in its first configuration. A test may stop it."""
+    shared_redis.reset()
+    return shared_redis
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that has just started. For tests of what one process of it does, such as the memory that it takes."""
     server = RedisServer(tmp_path)
     server.start()
     yield server
@@ -39,7 +71,7 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def buffer(redis_server: RedisServer) -> Iterator[Buffer]:
-    """The buffer on a Redis of the test's own."""
+    """The buffer on `redis_server`."""
     client = Buffer(redis_server.url)
     yield client
     client.close()
@@ -47,7 +79,7 @@ def buffer(redis_server: RedisServer) -> Iterator[Buffer]:
 
 @pytest.fixture
 def settings(home: Path, redis_server: RedisServer) -> Settings:
-    """Settings for `home` and the test's own Redis."""
+    """Settings for `home` and `redis_server`."""
     return Settings(
         bluelake_home=home,
         redis_url=redis_server.url,

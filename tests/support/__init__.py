@@ -3,6 +3,7 @@
 | module | holds |
 |---|---|
 | `paths` | the repository's root and the sample of real frames |
+| `cases` | names of a parametrized test's cases |
 | `processes` | ports, environments, child processes, waiting |
 | `faults` | kills at a chosen call, and what a power loss leaves of a file |
 | `frames` | frames of the wire, made by hand |
