@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 
 import cyclopts
@@ -28,7 +29,7 @@ def command_line() -> cyclopts.App:
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, ModuleSpec | None], None]:
     """Lets a package be found elsewhere than in the checkout, or not at all."""
-    real = applications.find_spec
+    real = find_spec
 
     def elsewhere(name: str, spec: ModuleSpec | None) -> None:
         monkeypatch.setattr(applications, "find_spec", lambda wanted: spec if wanted == name else real(wanted))

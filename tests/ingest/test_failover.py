@@ -624,9 +624,13 @@ async def test_a_number_that_would_be_taken_for_a_time_is_not_asked_for(buffer: 
     async with jetstream_host("v2") as host:
         host.first_seq = 10**15
         for first in (0, 100):
+
+            def all_came(last: int = first + 100) -> bool:
+                return rkeys(buffer) == expected(0, last)
+
             async with running(chosen(settings, host), buffer):
                 await host.give(*frames(first, 100))
-                await until(lambda last=first + 100: rkeys(buffer) == expected(0, last))
+                await until(all_came)
         assert host.cursors == [START_US, START_US + 95 * 10_000 - MARGIN_US]
 
 

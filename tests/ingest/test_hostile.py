@@ -16,8 +16,9 @@ from ingest import wire_v1, wire_v2
 from ingest.compression import Dictionary, Inflater
 from ingest.decoder import Decoder
 from ingest.errors import HostError
+from ingest.frames import Rejected, Routed
 from ingest.watchdog import MANY_OTHERS
-from tests.support.ingester import frames, held, notices, running, tuned, until
+from tests.support.ingester import frames, held, notices, running, trained, tuned, until
 from tests.support.jetstream_host import jetstream_host
 
 
@@ -88,7 +89,7 @@ async def test_an_odd_answer_to_the_handshake(
 @pytest.mark.anyio
 async def test_a_dictionary_that_is_one_by_its_first_bytes_only(buffer: Buffer, settings: Settings, kept: int) -> None:
     async with jetstream_host() as host:
-        host.offered = zstandard.train_dictionary(8192, frames(0, 2000)).as_bytes()[:kept] + b"\0" * 4000
+        host.offered = trained().as_bytes()[:kept] + b"\0" * 4000
         await host.give(*frames(0, 100))
         async with running(tuned(settings, host.url, jetstream_compress=True), buffer) as run:
             await until(lambda: len(held(buffer)) == 100)
@@ -98,7 +99,7 @@ async def test_a_dictionary_that_is_one_by_its_first_bytes_only(buffer: Buffer, 
 
 @pytest.mark.parametrize("lost", [1, 3, 50])
 def test_a_compressed_frame_that_is_cut_off_is_not_taken_for_a_shorter_one(lost: int) -> None:
-    dictionary = Dictionary(zstandard.train_dictionary(8192, frames(0, 2000)).as_bytes())
+    dictionary = Dictionary(trained().as_bytes())
     compressor = zstandard.ZstdCompressor(dict_data=dictionary.prepared).compressobj()
     message = compressor.compress(b"".join(frames(0, 20))) + compressor.flush()
     inflater = Inflater(dictionary, 1_000_000, "host")
@@ -131,7 +132,12 @@ async def test_a_frame_over_the_limit_is_not_looked_into(
 ) -> None:
     looked: list[int] = []
     route = wire_v1.WireV1.route
-    monkeypatch.setattr(wire_v1.WireV1, "route", lambda self, frame: looked.append(len(frame)) or route(self, frame))
+
+    def looking(wire: wire_v1.WireV1, frame: bytes) -> Routed | Rejected:
+        looked.append(len(frame))
+        return route(wire, frame)
+
+    monkeypatch.setattr(wire_v1.WireV1, "route", looking)
 
     async with jetstream_host() as host, running(tuned(settings, host.url, max_frame_mb=1), buffer):
         await host.give(*frames(0, 10), b"[" + b"1," * 600_000 + b"1]", *frames(10, 10))
@@ -196,8 +202,12 @@ async def test_a_host_that_ends_every_connection_early_is_not_asked_for_more_eac
         host.withheld = [(newest_us - 1_500_000, newest_us + 60_000_000)]
         for _ in range(3):
             before = len(held(buffer))
+
+            def more_came(least: int = before + 40) -> bool:
+                return len(held(buffer)) >= least
+
             async with running(tuned(settings, host.url), buffer):
-                await until(lambda seen=before: len(held(buffer)) >= seen + 40)
+                await until(more_came)
             assert buffer.state().cursors[host.name].time_us == newest_us
 
 
@@ -208,7 +218,12 @@ async def test_what_is_in_the_future_is_asked_of_the_clock_after_every_wait(
     """A flush that waited for Redis for long is no reason to take what came meanwhile for events of the future."""
     moved: list[Decoder] = []
     move = Decoder.move_latest
-    monkeypatch.setattr(Decoder, "move_latest", lambda self: (moved.append(self), move(self)))
+
+    def moving(decoder: Decoder) -> None:
+        moved.append(decoder)
+        move(decoder)
+
+    monkeypatch.setattr(Decoder, "move_latest", moving)
 
     async with jetstream_host() as host:
         # So long that the clock of the connection does not move it.

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-import zstandard
 from prometheus_client import generate_latest
 
 from bluelake.buffer.client import Buffer
@@ -24,12 +23,13 @@ from tests.support.ingester import (
     notices,
     reported,
     running,
+    trained,
     tuned,
     until,
 )
 from tests.support.jetstream_host import V1_PATH, V2_PATH, jetstream_host
 
-DICTIONARY = zstandard.train_dictionary(8192, frames(0, 2000))
+DICTIONARY = trained()
 
 
 def events(buffer: Buffer) -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ async def test_frames_come_compressed_with_the_hosts_dictionary(buffer: Buffer, 
     [
         (None, "no_dictionary"),
         (b"no dictionary at all", "no_dictionary"),
-        (zstandard.train_dictionary(8192, frames(0, 2000), dict_id=4711).as_bytes(), "other"),
+        (trained(4711).as_bytes(), "other"),
     ],
     ids=["none", "no dictionary", "another one"],
 )

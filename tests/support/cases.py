@@ -1,6 +1,6 @@
 """Names of a parametrized test's cases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def _words(value: object) -> str | None:
     return getattr(value, "__name__", None)
 
 
-def _joined(words: list[str | None]) -> str | None:
+def _joined(words: Sequence[str | None]) -> str | None:
     if not words:
         return "none"
     return None if None in words else ", ".join(word for word in words if word is not None)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 
+import zstandard
 from prometheus_client import CollectorRegistry
 
 from bluelake.buffer.chunks import decode_chunk
@@ -45,6 +46,13 @@ def expected(first: int, last: int) -> set[str]:
 @functools.cache
 def _rkey(frame: bytes) -> str:
     return str(json.loads(frame)["commit"]["rkey"])
+
+
+@functools.cache
+def trained(identity: int = 0) -> zstandard.ZstdCompressionDict:
+    """A dictionary for such frames, with the number `identity`, or with one of its own."""
+    samples: list[bytes | bytearray | memoryview[int]] = [*frames(0, 2000)]
+    return zstandard.train_dictionary(8192, samples, dict_id=identity)
 
 
 def held(buffer: Buffer) -> list[bytes]:

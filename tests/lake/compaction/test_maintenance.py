@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -250,7 +251,7 @@ def test_a_deleted_row_that_comes_during_the_maintenance_is_purged_by_the_seal(
     sealed(buffer, two_hours, [unlike(DIDS[0], "3ka"), unlike(DIDS[5], "3klate")])
     original = PendingPurge.select
 
-    def select(pending: PendingPurge, hour: PendingHour) -> str:
+    def select(pending: PendingPurge, hour: PendingHour) -> Callable[[str], str]:
         drained(buffer, two_hours, [like(DIDS[5], "3klate")])
         return original(pending, hour)
 
