@@ -1,6 +1,5 @@
 """What must not be published is not: audits find broken rows, and changed models are applied without a question."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bluelake.lake.views import current
 from tests.support.lakes import Lake as SmallLake
 from tests.support.published import at, published_file, rows
 from transforms.errors import AuditFailedError, BuildError
-from transforms.project import PROJECT, open_project
+from transforms.project import open_project
 from transforms.refresh import refresh
 
 
@@ -30,7 +29,7 @@ def fill(settings: Settings) -> SmallLake:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     """The project after a refresh, open."""
-    settings = Settings(bluelake_home=tmp_path_factory.mktemp("home"), duckdb_threads=2, duckdb_memory_mb=512)
+    settings = settings_of(tmp_path_factory.mktemp("home"))
     fill(settings)
     refresh(settings, now=at(3, 10))
     with open_project(settings, NoopConsole(), start=at(3, 0).date()) as context:
@@ -76,14 +75,6 @@ def test_an_audit_finds(built: Context, view: str, defect: str) -> None:
         adapter.execute(f"INSERT INTO {table} SELECT * FROM sound")
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project, to be changed."""
-    copy = tmp_path / "project"
-    shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns("__pycache__", "config.py"))
-    return copy
-
-
 def change(project: Path, view: str, old: str, new: str) -> None:
     """Replace a part of a model's file."""
     path = project / "models" / f"{view}.sql"
@@ -92,7 +83,8 @@ def change(project: Path, view: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_a_failed_audit_publishes_nothing(lake_settings: Settings, project: Path) -> None:
+def test_a_failed_audit_publishes_nothing(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home, "active_users_daily", audits=True)
     lake = fill(lake_settings)
     refresh(lake_settings, now=at(3, 10), project=project)
     before = current(lake_settings)
@@ -109,7 +101,8 @@ def test_a_failed_audit_publishes_nothing(lake_settings: Settings, project: Path
     assert rows(lake_settings, "SELECT active FROM active_users_daily") == [(4,)]
 
 
-def test_a_model_that_cannot_be_computed(lake_settings: Settings, project: Path) -> None:
+def test_a_model_that_cannot_be_computed(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home, "posts_by_hour")
     fill(lake_settings)
     change(project, "posts_by_hour", "count(DISTINCT did)", "count(DISTINCT nobody)")
     with pytest.raises(BuildError, match="nobody"):
@@ -117,7 +110,8 @@ def test_a_model_that_cannot_be_computed(lake_settings: Settings, project: Path)
     assert current(lake_settings) is None
 
 
-def test_a_changed_and_a_new_model_are_built(lake_settings: Settings, project: Path) -> None:
+def test_a_changed_and_a_new_model_are_built(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home)
     fill(lake_settings)
     refresh(lake_settings, now=at(3, 10), project=project)
     change(project, "posts_by_hour", "count(*) AS posts", "count(*) + 5 AS posts")
@@ -132,7 +126,6 @@ def test_a_changed_and_a_new_model_are_built(lake_settings: Settings, project: P
     # And a view whose model is gone is published no more.
     (project / "models" / "people.sql").unlink()
     (project / "models" / "posts_by_hour.sql").unlink()
-    shutil.rmtree(project / "tests")
     result = refresh(lake_settings, now=at(3, 10), project=project)
     assert [view.name for view in result.views] == [
         "active_users_daily",

@@ -1,11 +1,13 @@
 """A refresh over real Delta tables: what it computes, what it computes again, and what it publishes."""
 
+import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -41,31 +43,55 @@ def three_days(settings: Settings) -> SmallLake:
     return lake
 
 
-@pytest.fixture
-def lake(lake_settings: Settings) -> SmallLake:
-    """A lake of three days that a test may change."""
-    return three_days(lake_settings)
-
-
 @dataclass(frozen=True)
 class Built:
-    """A refresh of the three days, made once. `progress`: what it told meanwhile."""
+    """A refresh of the three days. `progress`: what it told meanwhile."""
 
     settings: Settings
     result: RefreshResult
     progress: list[tuple[int, int, str]]
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    """The three days as a machine in Tokyo publishes them."""
-    settings = Settings(bluelake_home=tmp_path_factory.mktemp("home"), duckdb_threads=2, duckdb_memory_mb=512)
+def three_days_on_day_3(settings: Settings) -> None:
+    """The three days as a machine in Tokyo publishes them on the third, and what it told."""
     three_days(settings)
     progress: list[tuple[int, int, str]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "Asia/Tokyo")
         result = refresh(settings, now=at(3, 10), progress=lambda *step: progress.append(step))
-        yield Built(settings, result, progress)
+    (settings.home / "told").write_bytes(pickle.dumps((result, progress)))
+
+
+def three_days_on_day_6(settings: Settings) -> None:
+    """The three days, of which a refresh on the sixth computes none again by itself."""
+    three_days(settings)
+    refresh(settings, now=at(6, 0), project=project_of(settings.home))
+
+
+@pytest.fixture
+def built(lake_settings: Settings, prepare: Callable[[Make], None]) -> Built:
+    """The three days, published on the third."""
+    prepare(three_days_on_day_3)
+    return Built(lake_settings, *pickle.loads((lake_settings.home / "told").read_bytes()))
+
+
+@pytest.fixture
+def on_day_3(lake_settings: Settings, built: Built) -> SmallLake:
+    """The lake of the three days, published on the third, which a test may change."""
+    return SmallLake(lake_settings)
+
+
+@pytest.fixture
+def on_day_6(lake_settings: Settings, prepare: Callable[[Make], None]) -> SmallLake:
+    """The lake of the three days, published on the sixth, which a test may change."""
+    prepare(three_days_on_day_6)
+    return SmallLake(lake_settings)
+
+
+@pytest.fixture
+def project(lake_settings: Settings) -> Path:
+    """The copy of the project that lies in the home."""
+    return lake_settings.home / "project"
 
 
 def everything(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
@@ -142,29 +168,29 @@ def test_another_refresh_gives_the_same_rows(built: Built) -> None:
     assert built.result.version < second.version < third.version
 
 
-def test_a_day_that_was_not_over_is_completed(lake_settings: Settings, lake: SmallLake) -> None:
-    refresh(lake_settings, now=at(3, 9, 15))
+def test_a_day_that_was_not_over_is_completed(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home, "posts_by_hour", "most_liked_posts_daily")
+    lake = SmallLake(lake_settings)
+    lake.post("bob", "b2", at(3, 9))
+    lake.like("cat", "l4", at(3, 9, 30), "bob", "b2")
+    refresh(lake_settings, now=at(3, 9, 15), project=project)
     assert posts_of(lake_settings, 3) == 1
     assert rows(lake_settings, "SELECT * FROM most_liked_posts_daily WHERE day = '2026-07-03'") == []
     lake.post("ann", "a3", at(3, 9, 20))
     lake.post("ann", "a4", at(3, 23, 59))
-    refresh(lake_settings, now=at(3, 12))
+    refresh(lake_settings, now=at(3, 12), project=project)
     assert posts_of(lake_settings, 3) == 2
     # Not refreshed for longer than it looks back: what was left open is closed all the same.
-    refresh(lake_settings, now=at(6, 0))
+    refresh(lake_settings, now=at(6, 0), project=project)
     assert posts_of(lake_settings, 3) == 3
     assert len(rows(lake_settings, "SELECT * FROM most_liked_posts_daily WHERE day = '2026-07-03'")) == 1
 
 
-def test_late_rows_and_deletes_of_recent_days(lake_settings: Settings, lake: SmallLake) -> None:
-    refresh(lake_settings, now=at(3, 10))
-    lake.post("eve", "e1", at(1, 12))
-    lake.delete("bob", "b1", at(3, 10, 30))
-    lake.delete("bob", "l2", at(3, 10, 30), LIKE)
-    lake.add(
-        "posts",
-        {"did": "ann", "rkey": "a1", "rev": 5, "operation": "update", "event_at": at(3, 10, 40), "text": "edited"},
-    )
+def test_late_rows_and_deletes_of_recent_days(lake_settings: Settings, on_day_3: SmallLake) -> None:
+    on_day_3.post("eve", "e1", at(1, 12))
+    on_day_3.delete("bob", "b1", at(3, 10, 30))
+    on_day_3.delete("bob", "l2", at(3, 10, 30), LIKE)
+    on_day_3.post("ann", "a1", at(3, 10, 40), rev=5, operation="update", text="edited")
     refresh(lake_settings, now=at(3, 11))
     assert [posts_of(lake_settings, day) for day in (1, 2, 3)] == [2, 1, 1]
     assert rows(lake_settings, "SELECT uri, likes, text FROM most_liked_posts_daily WHERE day = '2026-07-02'") == [
@@ -172,11 +198,10 @@ def test_late_rows_and_deletes_of_recent_days(lake_settings: Settings, lake: Sma
     ]
 
 
-def test_rows_of_a_day_long_past(lake_settings: Settings, lake: SmallLake) -> None:
-    refresh(lake_settings, now=at(6, 0))
-    lake.post("eve", "e1", at(2, 12))
-    lake.like("eve", "l9", at(3, 12), "bob", "b2")
-    result = refresh(lake_settings, now=at(6, 1))
+def test_rows_of_a_day_long_past(lake_settings: Settings, on_day_6: SmallLake, project: Path) -> None:
+    on_day_6.post("eve", "e1", at(2, 12))
+    on_day_6.like("eve", "l9", at(3, 12), "bob", "b2")
+    result = refresh(lake_settings, now=at(6, 1), project=project)
     assert posts_of(lake_settings, 2) == 2 + 1
     assert rows(lake_settings, "SELECT likes FROM most_liked_posts_daily WHERE day = '2026-07-03'") == [(2,)]
     # The day that has begun and two before it; of active_users_daily days 2 and 3, of posts_by_hour day 2, of
@@ -184,21 +209,19 @@ def test_rows_of_a_day_long_past(lake_settings: Settings, lake: SmallLake) -> No
     assert result.intervals == 4 * 3 + 2 + 1 + 2 + 2
 
 
-def test_the_lake_grows_backwards(lake_settings: Settings, lake: SmallLake) -> None:
-    refresh(lake_settings, now=at(3, 10))
-    lake.add("posts", {"did": "eve", "rkey": "e", "event_at": at(30, 12).replace(month=6)})
+def test_the_lake_grows_backwards(lake_settings: Settings, on_day_3: SmallLake) -> None:
+    on_day_3.post("eve", "e", at(30, 12).replace(month=6))
     refresh(lake_settings, now=at(3, 11))
     assert rows(lake_settings, "SELECT min(day), count(*) FROM active_users_daily") == [(date(2026, 6, 30), 4)]
 
 
-def test_withdrawn_posts_of_days_long_past(lake_settings: Settings, lake: SmallLake) -> None:
-    refresh(lake_settings, now=at(6, 0))
+def test_withdrawn_posts_of_days_long_past(lake_settings: Settings, on_day_6: SmallLake, project: Path) -> None:
     assert len(rows(lake_settings, "SELECT * FROM most_liked_posts_daily")) == 3
-    lake.delete("ann", "a1", at(6, 0, 30))
-    refresh(lake_settings, now=at(6, 1))
+    on_day_6.delete("ann", "a1", at(6, 0, 30))
+    refresh(lake_settings, now=at(6, 1), project=project)
     assert rows(lake_settings, "SELECT DISTINCT author_did FROM most_liked_posts_daily") == [("bob",)]
-    lake.account("bob", at(6, 1, 30), active=False)
-    result = refresh(lake_settings, now=at(6, 2))
+    on_day_6.account("bob", at(6, 1, 30), active=False)
+    result = refresh(lake_settings, now=at(6, 2), project=project)
     assert rows(lake_settings, "SELECT * FROM most_liked_posts_daily") == []
     assert result.intervals == 4 * (3 + 2)
 
@@ -209,31 +232,33 @@ def active_on(settings: Settings, day: int) -> tuple[int, ...]:
     return tuple(found[0]) if found else ()
 
 
-def test_days_that_count_what_was_withdrawn_edited_or_hidden(lake_settings: Settings, lake: SmallLake) -> None:
-    refresh(lake_settings, now=at(9, 0))
+def test_days_that_count_what_was_withdrawn_edited_or_hidden(
+    lake_settings: Settings, on_day_6: SmallLake, project: Path
+) -> None:
+    lake = on_day_6
     assert active_on(lake_settings, 2) == (3, 2, 2, 1, 0)
     # Deletes of a like, a repost and a follow, months behind each other as far as the views can tell.
-    lake.delete("bob", "l2", at(9, 1), LIKE)
-    lake.delete("cat", "r1", at(9, 1), "app.bsky.feed.repost")
-    lake.delete("dan", "f1", at(9, 1), "app.bsky.graph.follow")
-    lake.post("ann", "a2", at(9, 1), rev=5, operation="update", hashtags=["edited"])
-    result = refresh(lake_settings, now=at(9, 2))
+    lake.delete("bob", "l2", at(6, 1), LIKE)
+    lake.delete("cat", "r1", at(6, 1), "app.bsky.feed.repost")
+    lake.delete("dan", "f1", at(6, 1), "app.bsky.graph.follow")
+    lake.post("ann", "a2", at(6, 1), rev=5, operation="update", hashtags=["edited"])
+    result = refresh(lake_settings, now=at(6, 2), project=project)
     assert active_on(lake_settings, 2) == (3, 2, 1, 0, 0)
     assert active_on(lake_settings, 3) == (2, 1, 1, 0, 0)
     tags = "SELECT hashtag FROM trending_hashtags_daily WHERE day = '2026-07-02' ORDER BY 1"
     assert [tag for (tag,) in rows(lake_settings, tags)] == ["cats", "edited"]
-    # Days 7 to 9; active_users_daily of 2 and 3, posts_by_hour of 2, trending_hashtags_daily of 2 and 3,
-    # most_liked_posts_daily, which shows posts of 7 days before, of 2 to 6.
-    assert result.intervals == 4 * 3 + 2 + 1 + 2 + 5
+    # Days 4 to 6; of days 2 and 3 active_users_daily both, posts_by_hour the 2nd, trending_hashtags_daily, which compares
+    # with the day before, both, most_liked_posts_daily, which shows posts of 7 days before, both.
+    assert result.intervals == 4 * 3 + 2 + 1 + 2 + 2
     # A reset of bob's repository, and an account that goes and comes back.
-    lake.add("deletes", {"did": "bob", "collection": "*", "rkey": "*", "rev": 7, "event_at": at(9, 3)})
-    lake.account("cat", at(9, 3), active=False)
-    refresh(lake_settings, now=at(9, 4))
+    lake.add("deletes", {"did": "bob", "collection": "*", "rkey": "*", "rev": 7, "event_at": at(6, 3)})
+    lake.account("cat", at(6, 3), active=False)
+    refresh(lake_settings, now=at(6, 4), project=project)
     assert active_on(lake_settings, 2) == (1, 1, 0, 0, 0)
     assert active_on(lake_settings, 3) == ()
     assert rows(lake_settings, "SELECT * FROM most_liked_posts_daily") == []
-    lake.add("accounts", {"did": "cat", "event_at": at(9, 5), "kind": "account", "active": True, "seq": 2})
-    refresh(lake_settings, now=at(9, 6))
+    lake.add("accounts", {"did": "cat", "event_at": at(6, 5), "kind": "account", "active": True, "seq": 2})
+    refresh(lake_settings, now=at(6, 6), project=project)
     assert active_on(lake_settings, 2) == (2, 1, 1, 0, 0)
     assert active_on(lake_settings, 3) == (1, 0, 1, 0, 0)
 
@@ -241,15 +266,26 @@ def test_days_that_count_what_was_withdrawn_edited_or_hidden(lake_settings: Sett
 LIKED = "SELECT day(day), uri[6:8], text FROM most_liked_posts_daily ORDER BY 1"
 
 
-@pytest.fixture
-def liked_for_days(lake_settings: Settings) -> SmallLake:
-    """Two posts with a hashtag on day 1 and one on day 2; the first is liked on days 1, 3, 8 and 9."""
-    lake = SmallLake(lake_settings)
+def liked_for_days(settings: Settings) -> None:
+    """Two posts with a hashtag on day 1 and one on day 2; the first is liked on days 1, 3, 8 and 9. On day 4 a post is liked
+    that is not there yet. The views that read days before their own are published on day 12."""
+    lake = SmallLake(settings)
     for did, rkey, day in (("ann", "a1", 1), ("ann", "a2", 1), ("zed", "z1", 2)):
         lake.post(did, rkey, at(day, 12), hashtags=["Cats"])
     for day in (1, 3, 8, 9):
         lake.like("cat", f"l{day}", at(day, 13), "ann", "a1")
-    return lake
+    lake.like("cat", "late", at(4, 13), "bob", "b1")
+    refresh(settings, now=at(12, 0), project=project_of(settings.home, *READERS_OF_DAYS_BEFORE))
+
+
+READERS_OF_DAYS_BEFORE = ("most_liked_posts_daily", "trending_hashtags_daily")
+
+
+@pytest.fixture
+def liked(lake_settings: Settings, prepare: Callable[[Make], None]) -> SmallLake:
+    """The lake of posts that were liked for days."""
+    prepare(liked_for_days)
+    return SmallLake(lake_settings)
 
 
 def edit(lake: SmallLake, moment: datetime) -> None:
@@ -258,78 +294,85 @@ def edit(lake: SmallLake, moment: datetime) -> None:
 
 
 def test_days_that_show_or_compare_with_what_changed_on_a_day_before(
-    lake_settings: Settings, liked_for_days: SmallLake
+    lake_settings: Settings, liked: SmallLake, project: Path
 ) -> None:
-    lake = liked_for_days
-    lake.like("cat", "late", at(4, 13), "bob", "b1")
-    refresh(lake_settings, now=at(12, 0))
     # Post a1 is more than 7 days older than day 9, and b1 is not there yet.
     assert rows(lake_settings, LIKED) == [
         *((1, "ann", "ann a1"), (3, "ann", "ann a1"), (4, "bob", None), (8, "ann", "ann a1"), (9, "ann", None))
     ]
     tags = "SELECT day(day), posts, posts_day_before FROM trending_hashtags_daily ORDER BY 1"
     assert rows(lake_settings, tags) == [(1, 2, None), (2, 1, 2)]
-    edit(lake, at(12, 1))
-    lake.delete("ann", "a2", at(12, 1))
-    lake.post("bob", "b1", at(2, 9))
-    result = refresh(lake_settings, now=at(12, 2))
+    edit(liked, at(12, 1))
+    liked.delete("ann", "a2", at(12, 1))
+    liked.post("bob", "b1", at(2, 9))
+    result = refresh(lake_settings, now=at(12, 2), project=project)
     assert rows(lake_settings, LIKED) == [
         *((1, "ann", "edited"), (3, "ann", "edited"), (4, "bob", "bob b1"), (8, "ann", "edited"), (9, "ann", None))
     ]
     assert rows(lake_settings, tags) == [(1, 1, None), (2, 1, 1)]
-    # Days 10 to 12. Posts of days 1 and 2 changed: active_users_daily and posts_by_hour of both, trending_hashtags_daily of 1 to
-    # 3, most_liked_posts_daily of 1 to 9.
-    assert result.intervals == 4 * 3 + 2 + 2 + 3 + 9
+    # Days 10 to 12. Posts of days 1 and 2 changed: trending_hashtags_daily of 1 to 3, most_liked_posts_daily of 1 to 9.
+    assert result.intervals == 2 * 3 + 3 + 9
 
 
-def test_an_edit_shows_however_old_the_post(lake_settings: Settings, liked_for_days: SmallLake) -> None:
+def test_an_edit_shows_however_old_the_post(lake_settings: Settings, liked: SmallLake, project: Path) -> None:
     limited = lake_settings.model_copy(update={"views_withdrawn_days": 2.0})
-    refresh(limited, now=at(12, 0))
-    edit(liked_for_days, at(12, 1))
+    edit(liked, at(12, 1))
     # Days 10 to 12, and the three that show the post.
-    assert refresh(limited, now=at(12, 2)).intervals == 4 * 3 + 3
-    assert rows(limited, LIKED) == [(1, "ann", "edited"), (3, "ann", "edited"), (8, "ann", "edited"), (9, "ann", None)]
-    liked_for_days.post("eve", "e1", at(12, 2))
-    assert refresh(limited, now=at(12, 3)).intervals == 4 * 3
+    assert refresh(limited, now=at(12, 2), project=project).intervals == 2 * 3 + 3
+    assert rows(limited, LIKED) == [
+        *((1, "ann", "edited"), (3, "ann", "edited"), (4, "bob", None), (8, "ann", "edited"), (9, "ann", None))
+    ]
+    liked.post("eve", "e1", at(12, 2))
+    assert refresh(limited, now=at(12, 3), project=project).intervals == 2 * 3
 
 
 LIKES = "SELECT day(day), likes FROM most_liked_posts_daily ORDER BY 1"
 
 
-@pytest.fixture
-def late_likes(lake_settings: Settings) -> SmallLake:
-    """A post that had a like on each of three days at a refresh on day 9, and then got a second one of each day."""
-    lake = SmallLake(lake_settings)
+def liked_on_three_days(settings: Settings) -> None:
+    """A post that had a like on each of three days, on the sixth. The views that read likes are published."""
+    lake = SmallLake(settings)
     lake.post("ann", "a1", at(1, 9))
     for day in (1, 2, 3):
         lake.like("cat", f"l{day}", at(day, 10), "ann", "a1")
-    refresh(lake_settings, now=at(9, 0))
+    refresh(settings, now=at(6, 0), project=project_of(settings.home, *READERS_OF_LIKES))
+
+
+READERS_OF_LIKES = ("active_users_daily", "most_liked_posts_daily")
+
+
+@pytest.fixture
+def late_likes(lake_settings: Settings, prepare: Callable[[Make], None]) -> SmallLake:
+    """The lake of the post that was liked on three days: since the refresh it got a second like of each day."""
+    prepare(liked_on_three_days)
+    lake = SmallLake(lake_settings)
     for day in (1, 2, 3):
         lake.like("dan", f"l{day}", at(day, 10), "ann", "a1")
     return lake
 
 
 def test_a_refresh_without_time_publishes_and_the_next_one_goes_on(
-    lake_settings: Settings, late_likes: SmallLake
+    lake_settings: Settings, late_likes: SmallLake, project: Path
 ) -> None:
     hurried = lake_settings.model_copy(update={"heavy_max_minutes": 0.0})
-    # Days 7 to 9 of all views; a like concerns two views on its day. The newest day goes first.
-    first = refresh(hurried, now=at(9, 1))
-    assert (first.intervals, first.waiting) == (4 * 3 + 2, 2)
+    # Days 4 to 6 of both views; a like concerns both on its day. The newest day goes first.
+    first = refresh(hurried, now=at(6, 1), project=project)
+    assert (first.intervals, first.waiting) == (2 * 3 + 2, 2)
     assert rows(lake_settings, LIKES) == [(1, 1), (2, 1), (3, 2)]
     # What has waited goes before what is new.
     late_likes.like("eve", "l3", at(3, 10), "ann", "a1")
-    second = refresh(hurried, now=at(9, 2))
-    assert (second.intervals, second.waiting) == (4 * 3 + 2, 2)
+    second = refresh(hurried, now=at(6, 2), project=project)
+    assert (second.intervals, second.waiting) == (2 * 3 + 2, 2)
     assert rows(lake_settings, LIKES) == [(1, 1), (2, 2), (3, 2)]
-    third = refresh(lake_settings, now=at(9, 3))
-    assert (third.intervals, third.waiting) == (4 * 3 + 2 * 2, 0)
+    third = refresh(lake_settings, now=at(6, 3), project=project)
+    assert (third.intervals, third.waiting) == (2 * 3 + 2 * 2, 0)
     assert rows(lake_settings, LIKES) == [(1, 2), (2, 2), (3, 3)]
 
 
 _KILLED = """
 import os, signal, sys
 from datetime import datetime
+from pathlib import Path
 import transforms
 from bluelake.core.settings import Settings
 from transforms.refresh import refresh
@@ -338,73 +381,83 @@ def die(done, total, view):
     if done == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 
-refresh(Settings(bluelake_home=sys.argv[1]), now=datetime.fromisoformat(sys.argv[2]), progress=die)
+home = Path(sys.argv[1])
+refresh(Settings(bluelake_home=home), now=datetime.fromisoformat(sys.argv[2]), progress=die, project=home / "project")
 """
 
 
-def test_a_killed_refresh_keeps_what_it_computed(lake_settings: Settings, late_likes: SmallLake) -> None:
-    # Within day 2: days 7 to 9 and day 3 are done by then.
-    arguments = [str(lake_settings.bluelake_home), at(9, 1).isoformat(), str(4 * 3 + 2 + 1)]
+def refresh_and_die(settings: Settings, now: datetime, intervals: int) -> None:
+    """A refresh with the home's own project that is killed once so many intervals are computed."""
+    arguments = [str(settings.home), now.isoformat(), str(intervals)]
     killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], env=clean_environment(), cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
+
+
+def test_a_killed_refresh_keeps_what_it_computed(lake_settings: Settings, late_likes: SmallLake, project: Path) -> None:
+    # Within day 2: days 4 to 6 and day 3 are done by then.
+    refresh_and_die(lake_settings, at(6, 1), 2 * 3 + 2 + 1)
     assert rows(lake_settings, LIKES) == [(1, 1), (2, 1), (3, 1)]
-    assert refresh(lake_settings, now=at(9, 2)).intervals == 4 * 3 + 2 * 2
+    assert refresh(lake_settings, now=at(6, 2), project=project).intervals == 2 * 3 + 2 * 2
     assert rows(lake_settings, LIKES) == [(1, 2), (2, 2), (3, 2)]
 
 
 def test_the_first_day_may_vanish(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home, "posts_by_hour")
     lake = SmallLake(lake_settings)
     for day in (1, 2, 3):
         lake.post("ann", f"a{day}", at(day, 9))
-    refresh(lake_settings, now=at(9, 0))
+    refresh(lake_settings, now=at(6, 0), project=project)
     store = Store(lake_settings.lake_dir)
     first = [file for file in store.files("posts") if file.hour.day == date(2026, 7, 1)]
     store.replace_files(TABLES["posts"], first, [])
     lake.post("ann", "b2", at(2, 9))
     for hour in (1, 2):
-        refresh(lake_settings, now=at(9, hour))
+        refresh(lake_settings, now=at(6, hour), project=project)
         assert [posts_of(lake_settings, day) for day in (1, 2, 3)] == [0, 2, 1]
 
 
 def test_a_first_refresh_that_was_killed_forgets_nothing(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home, "posts_by_hour")
     lake = SmallLake(lake_settings)
     lake.post("ann", "a1", at(1, 9))
-    arguments = [str(lake_settings.bluelake_home), at(6, 0).isoformat(), "19"]
-    killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], env=clean_environment(), cwd=ROOT, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    # Days 1 to 5 of both views are missing; all but the last one are computed.
+    refresh_and_die(lake_settings, at(6, 0), 2 * 5 - 1)
     lake.post("ann", "late", at(1, 9))
-    refresh(lake_settings, now=at(6, 1))
+    refresh(lake_settings, now=at(6, 1), project=project)
     assert posts_of(lake_settings, 1) == 2
 
 
-def test_withdrawals_behind_the_limit_wait_for_the_files(lake_settings: Settings, lake: SmallLake) -> None:
+def test_withdrawals_behind_the_limit_wait_for_the_files(
+    lake_settings: Settings, on_day_6: SmallLake, project: Path
+) -> None:
     limited = lake_settings.model_copy(update={"views_withdrawn_days": 2.0})
-    refresh(limited, now=at(9, 0))
-    lake.delete("cat", "r1", at(9, 1), "app.bsky.feed.repost")
-    assert refresh(limited, now=at(9, 2)).intervals == 4 * 3
+    on_day_6.delete("cat", "r1", at(6, 1), "app.bsky.feed.repost")
+    assert refresh(limited, now=at(6, 2), project=project).intervals == 4 * 3
     assert active_on(limited, 2) == (3, 2, 2, 1, 0)
 
 
 def test_a_lake_without_tables_and_one_without_rows(lake_settings: Settings) -> None:
-    result = refresh(lake_settings, now=at(3, 10))
+    project = project_of(lake_settings.home)
+    result = refresh(lake_settings, now=at(3, 10), project=project)
     assert [(view.name, view.rows) for view in result.views] == [(name, 0) for name in VIEWS]
     lake = SmallLake(lake_settings)
-    result = refresh(lake_settings, now=at(3, 10, 5))
+    result = refresh(lake_settings, now=at(3, 10, 5), project=project)
     assert [view.rows for view in result.views] == [0, 0, 0, 0]
     assert read(lake_settings, "posts_by_hour", 10).rows == []
     lake.post("ann", "a1", at(2, 10))
-    refresh(lake_settings, now=at(3, 10, 10))
+    refresh(lake_settings, now=at(3, 10, 10), project=project)
     assert posts_of(lake_settings, 2) == 1
 
 
 def test_a_reader_keeps_its_version(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home, "posts_by_hour")
     lake = SmallLake(lake_settings)
-    refresh(lake_settings, now=at(3, 9))
+    refresh(lake_settings, now=at(3, 9), project=project)
     old = published_file(lake_settings)
     count = "SELECT count(*) FROM posts_by_hour"
     with duckdb.connect(str(old), read_only=True) as reader:
         lake.post("ann", "a1", at(3, 9))
-        refresh(lake_settings, now=at(3, 12))
+        refresh(lake_settings, now=at(3, 12), project=project)
         assert reader.execute(count).fetchall() == [(0,)]
     assert published_file(lake_settings) != old
     assert rows(lake_settings, count) == [(1,)]
@@ -427,5 +480,5 @@ def test_a_leftover_of_a_killed_refresh(lake_settings: Settings) -> None:
     lake_settings.views_dir.mkdir()
     for name in ("next.duckdb", "next.duckdb.wal"):
         (lake_settings.views_dir / name).write_bytes(b"half")
-    refresh(lake_settings, now=at(3, 10))
+    refresh(lake_settings, now=at(3, 10), project=project_of(lake_settings.home, "posts_by_hour"))
     assert posts_of(lake_settings, 1) == 0
