@@ -13,9 +13,7 @@ with warnings.catch_warnings():
     import sqlmesh  # noqa: F401
 
 from bluelake.core.settings import Settings
-from tests.transforms.templates import copy_of, made_once
-
-Make = Callable[[Settings], object]
+from tests.support.refreshes import Make, copy_of, made_once
 
 
 @pytest.fixture(scope="session")

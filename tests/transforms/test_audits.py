@@ -11,6 +11,7 @@ from bluelake.core.settings import Settings
 from bluelake.lake.views import current
 from tests.support.lakes import Lake as SmallLake
 from tests.support.published import at, published_file, rows
+from tests.support.refreshes import project_of, settings_of
 from transforms.errors import AuditFailedError, BuildError
 from transforms.project import open_project
 from transforms.refresh import refresh

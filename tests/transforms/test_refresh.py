@@ -21,6 +21,7 @@ from tests.support.lakes import Lake as SmallLake
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment
 from tests.support.published import at, published_file, rows
+from tests.support.refreshes import Make, project_of
 from transforms.errors import RefreshRunningError
 from transforms.refresh import RefreshResult, refresh
 

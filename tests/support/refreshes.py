@@ -10,6 +10,8 @@ from bluelake.core.scratch import leave
 from bluelake.core.settings import Settings
 from transforms.project import PROJECT
 
+# What fills the home of the settings.
+Make = Callable[[Settings], object]
 # The end of a model's header, from its audits on.
 AUDITS = re.compile(r",\n  audits \(.*?\n\);", re.DOTALL)
 
@@ -19,7 +21,7 @@ def settings_of(home: Path) -> Settings:
     return Settings(bluelake_home=home, duckdb_threads=2, duckdb_memory_mb=512)
 
 
-def made_once(folder: Path, make: Callable[[Settings], object]) -> Path:
+def made_once(folder: Path, make: Make) -> Path:
     """The home `folder`, which `make` fills for the first test that asks. Tests in other workers wait for it."""
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
