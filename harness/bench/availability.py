@@ -58,7 +58,7 @@ def measure(folder: Path) -> list[Figure]:
         redis_port = free_port()
         url = buffer.enter_context(redis_server(folder, redis_port))
         environment = settings_for(folder, url, WEB_PORT=str(web_port), SEAL_DELAY_MINUTES="0")
-        simulator = python("simulator", "--rate", "300", "--history", "6h", "--port", str(simulator_port))
+        simulator = python("harness.simulator", "--rate", "300", "--history", "6h", "--port", str(simulator_port))
         stack.enter_context(running(simulator))
         with ingester(environment, simulator_port, "6h") as (_, metrics_port):
             wait(lambda: (received(metrics_port) or 0) > 90_000, "the simulator's history")

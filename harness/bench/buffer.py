@@ -22,7 +22,7 @@ def measure(folder: Path) -> list[Figure]:
     port = free_port()
     with (
         redis_server(folder) as url,
-        running(python("simulator", "--rate", str(RATE), "--port", str(port))),
+        running(python("harness.simulator", "--rate", str(RATE), "--port", str(port))),
         ingester(settings_for(folder, url), port, "30s") as (_, metrics_port),
     ):
         client = redis.Redis.from_url(url)

@@ -44,7 +44,7 @@ def python(*arguments: str) -> list[str]:
 @contextmanager
 def frames_server(frames: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """A simulator that serves `frames` once all of them are ready for the socket."""
-    command = python("simulator", "--file", str(frames), "--port", str(port), "--pregenerate", *options)
+    command = python("harness.simulator", "--file", str(frames), "--port", str(port), "--pregenerate", *options)
     with running(command) as process:
         yield process
 

@@ -170,7 +170,7 @@ class SimulatorProcess:
         self.ports = [first + host for first in [free_ports(hosts)] for host in range(hosts)]
         self.ledger = folder / "ledger.jsonl"
         self._log = folder / "logs" / "simulator.log"
-        self._arguments = ["simulator", "--port", str(self.ports[0]), "--hosts", str(hosts)]
+        self._arguments = ["harness.simulator", "--port", str(self.ports[0]), "--hosts", str(hosts)]
         self._arguments += ["--ledger", str(self.ledger), "--faults"]
         self.child: Child | None = None
 

@@ -32,11 +32,13 @@ class Lake:
     """The lake of `settings`, into which rows are committed as a drain commits them."""
 
     def __init__(self, settings: Settings) -> None:
-        if not settings.lake_dir.exists():
+        is_new = not settings.lake_dir.exists()
+        if is_new:
             shutil.copytree(_empty_lake(), settings.lake_dir, copy_function=shutil.copyfile)
         self.store = Store(settings.lake_dir)
         self.store.create_tables()
-        self._flush = 0
+        # A copy of a lake goes on where that one stopped.
+        self._flush = 0 if is_new else max(self.store.committed_flush(name) for name in TABLES)
 
     def write(
         self,
