@@ -56,9 +56,10 @@ class Lake:
                 assert self.store.append(table, arrow(table, rows), self._flush, {}) is not None
 
     def add(self, name: str, *rows: Row) -> None:
-        """Commit `rows` to the table `name`."""
+        """Commit `rows` to the table `name`; a row that does not say otherwise is a create of rev 1."""
         self._flush += 1
-        assert self.store.append(TABLES[name], arrow(TABLES[name], rows), self._flush, {}) is not None
+        whole = [{"rev": 1, "operation": "create", **row} for row in rows]
+        assert self.store.append(TABLES[name], arrow(TABLES[name], whole), self._flush, {}) is not None
 
     def post(self, did: str, rkey: str, event_at: datetime, **columns: Any) -> None:
         """Commit one post."""
