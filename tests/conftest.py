@@ -13,6 +13,7 @@ from bluelake.core.settings import Settings
 from tests.support.cases import case_name
 from tests.support.paths import REAL_FRAMES
 from tests.support.redis import RedisServer
+from tests.support.snapshots import Snapshots
 
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 2 * 1024**3
@@ -58,6 +59,12 @@ def redis_server(shared_redis: RedisServer) -> RedisServer:
     """A running Redis without data and clients, in its first configuration. A test may stop it."""
     shared_redis.reset()
     return shared_redis
+
+
+@pytest.fixture(scope="session")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Snapshots:
+    """Homes that several tests start from."""
+    return Snapshots(tmp_path_factory.mktemp("snapshots"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@
 | `buffers` | putting frames and notices into a buffer |
 | `rows` | rows of the lake's tables, made by hand |
 | `lakes` | writing rows into a lake without Redis and drain, and reading a lake |
+| `snapshots` | homes that several tests start from, made once |
 | `gaps` | notices of gaps, and the gaps that a lake shows |
 | `jetstream_host` | a Jetstream host inside the test's process |
 | `ingester` | a running ingester, and the frames that it is given |

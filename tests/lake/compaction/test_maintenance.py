@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from tests.support.lakes import LATER, break_file, drained, everything, live, va
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment
 from tests.support.rows import likes
+from tests.support.snapshots import Snapshots
 
 LIKE = "app.bsky.feed.like"
 
@@ -45,11 +47,11 @@ def keys(settings: Settings, table: str = "likes") -> list[str]:
 
 
 @pytest.fixture
-def two_hours(buffer: Buffer, settings: Settings) -> Settings:
+def two_hours(snapshots: Snapshots, buffer: Buffer, settings: Settings) -> Settings:
     """Likes 3ka to 3kd at noon and 3ke, 3kf at one, sealed."""
     noon = [like(DIDS[0], f"3k{letter}") for letter in "abcd"]
     one = [like(DIDS[0], f"3k{letter}", time_us=NOON_US + HOUR_US) for letter in "ef"]
-    sealed(buffer, settings, noon + one)
+    snapshots.start("two hours", settings, partial(sealed, buffer, settings, noon + one))
     return settings
 
 

@@ -1,15 +1,13 @@
 """A drain that dies between a commit and its fsync, and a disk that then loses the commit: the next run ends right."""
 
-import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
-import redis as redis_client
 
 from bluelake.buffer.client import Buffer
 from bluelake.core.crash import VARIABLE
@@ -26,6 +24,7 @@ from tests.support.frames import likes, posts
 from tests.support.lakes import values
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment
+from tests.support.snapshots import Snapshots
 
 
 def die(settings: Settings, point: str) -> None:
@@ -38,43 +37,12 @@ def die(settings: Settings, point: str) -> None:
     assert done.returncode == -9
 
 
-@dataclass
-class Died:
-    """What a killed drain left: a copy of its home, and the keys of Redis as `DUMP` gives them."""
-
-    home: Path
-    keys: dict[bytes, bytes]
-
-
-class Deaths:
-    """Kills a drain at each point once, and gives every test a copy of what it left."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._died: dict[str, Died] = {}
-
-    def at(self, point: str, buffer: Buffer, settings: Settings, *flushes: list[bytes]) -> None:
-        """Leave `settings` as a drain of the last of `flushes` does that dies at `point`, after one of each before it."""
-        with redis_client.Redis.from_url(settings.redis_url) as client:
-            if point not in self._died:
-                for frames in flushes[:-1]:
-                    feed(buffer, frames)
-                    drain(settings)
-                feed(buffer, flushes[-1])
-                die(settings, point)
-                home = self._folder / str(len(self._died))
-                shutil.copytree(settings.home, home)
-                self._died[point] = Died(home, {key: client.dump(key) for key in client.keys("*")})
-                return
-            died = self._died[point]
-            shutil.copytree(died.home, settings.home, dirs_exist_ok=True)
-            for key, content in died.keys.items():
-                client.restore(key, 0, content)
-
-
-@pytest.fixture(scope="module")
-def deaths(tmp_path_factory: pytest.TempPathFactory) -> Deaths:
-    return Deaths(tmp_path_factory.mktemp("deaths"))
+def died(settings: Settings, buffer: Buffer, point: str, before: list[bytes], last: list[bytes]) -> None:
+    """Drain `before`, then `last` in a child process that dies at `point`."""
+    feed(buffer, before)
+    drain(settings)
+    feed(buffer, last)
+    die(settings, point)
 
 
 def newest_entries(settings: Settings) -> dict[str, Path]:
@@ -87,11 +55,12 @@ def newest_entries(settings: Settings) -> dict[str, Path]:
 @pytest.mark.parametrize("damage", [cut, empty, lose_data, Path.unlink])
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_commit_that_never_reached_the_disk_is_made_again(
-    number: int, damage: Callable[[Path], None], deaths: Deaths, buffer: Buffer, settings: Settings
+    number: int, damage: Callable[[Path], None], snapshots: Snapshots, buffer: Buffer, settings: Settings
 ) -> None:
     before, last = [*likes("3ka"), *posts("3kp")], [*likes("3kb", "3kc"), *posts("3kq")]
     # Likes, posts, batches.
-    deaths.at(f"after-commit-before-fsync:{number}", buffer, settings, before, last)
+    point = f"after-commit-before-fsync:{number}"
+    snapshots.start(point, settings, partial(died, settings, buffer, point, before, last))
     fresh = newest_entries(settings)
     assert len(fresh) == number
     damage(max(fresh.values(), key=lambda entry: entry.stat().st_mtime_ns))
@@ -109,10 +78,11 @@ def test_a_commit_that_never_reached_the_disk_is_made_again(
 
 @pytest.mark.parametrize("damage", [cut, empty, lose_data, Path.unlink])
 def test_a_table_that_the_batch_relies_on_is_not_given_up_without_a_word(
-    damage: Callable[[Path], None], deaths: Deaths, buffer: Buffer, settings: Settings
+    damage: Callable[[Path], None], snapshots: Snapshots, buffer: Buffer, settings: Settings
 ) -> None:
     """The batch's row was committed after likes had been fsynced: a disk that lost them nevertheless has lied."""
-    deaths.at("after-batches-row-before-watermark", buffer, settings, likes("3ka"), likes("3kb"))
+    point = "after-batches-row-before-watermark"
+    snapshots.start(point, settings, partial(died, settings, buffer, point, likes("3ka"), likes("3kb")))
     damage(newest_entries(settings)["likes"])
     with pytest.raises(CorruptLogError, match="known to be durable"):
         drain(settings)
