@@ -1,13 +1,23 @@
-"""Which days of which views have to be computed again, beside those that SQLMesh computes by itself.
+"""Which days of which views a refresh computes again, beside those that SQLMesh computes by itself.
 
-By itself it computes what it never has, what was not over yet, and LOOKBACK_DAYS before that. Here are the others. A
-day of a table has changed where its rows in the lake became more or fewer (a replay, a purge), where rows were added to
-it, even if as many went, and where one of them has been withdrawn or replaced since, or its author went or came back; a
-seal changes no day. With it every day of a view is stale that reads it, its own day or days before: `readers` says which
-those are, by the models themselves. Deletes and edits reach months back, so that days older than VIEWS_WITHDRAWN_DAYS
-are computed again only where they show what was withdrawn or edited; the rest of them follows when the maintenance takes
-the deleted rows out of the files, which makes them fewer.
-What the lake held at the last refresh, and which stale days wait, is kept in SQLMesh's own DuckDB, so that the two are never
+SQLMesh computes the days that are missing, the days that were not over yet, and LOOKBACK_DAYS before the newest one.
+This module finds the others, the *stale* days. It starts from the days of the lake's tables that have changed:
+
+- The number of the day's rows is another one than at the last refresh. A replay and a purge do that.
+- Rows were added to the day, even if as many went. A seal adds none, so it changes no day.
+- A row of the day was withdrawn, or a withdrawn one came back.
+
+A row is *withdrawn* when it was a current row of the lake and is none any more. A delete or a reset of the repository
+withdraws it, an edit puts a newer version in its place, or its account is no longer active. A like is also withdrawn
+from the views with the account whose post it likes.
+
+With a changed day, every day of a view that reads it is stale. The models say how many days before its own a view reads.
+
+Deletes and edits reach months back. So rows that were withdrawn count only on the last VIEWS_WITHDRAWN_DAYS. An older
+day is stale only where a view shows a withdrawn post. The rest follows when the maintenance takes the withdrawn rows
+out of the files, since the day then has fewer rows.
+
+SQLMesh's own DuckDB keeps what the lake held at the last refresh, and the stale days that wait. So the two never get
 out of step.
 """
 
@@ -28,7 +38,7 @@ from bluelake.lake.query import END_US, between, query, scan
 from bluelake.lake.tables import TABLES
 from transforms import source
 
-# The tables that the views are made of, and those that say what of them is withdrawn.
+# The tables that views count and show, and the tables that withdraw their rows.
 SOURCES = ("posts", "likes", "reposts", "follows")
 _WITHDRAWING = ("deletes", "accounts")
 
@@ -184,7 +194,7 @@ def stale(
 
 
 def _withdrawn(adapter: EngineAdapter, store: Store, news: Mapping[str, str], earliest_us: int) -> set[TableDay]:
-    """Days from `earliest_us` on with a row that the rows of `news` withdraw, replace, hide or show again."""
+    """Days of tables from `earliest_us` on with a row that the rows of `news` withdraw or bring back."""
     found = set()
     for name in SOURCES:
         table = TABLES[name]

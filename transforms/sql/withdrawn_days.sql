@@ -1,5 +1,5 @@
--- Views and their days that still show a post that was deleted since, or whose author's repository was reset, or who is no longer
--- active, or that show of a post another version than the one it was edited to.
+-- Days of views that show a withdrawn post: a deleted one, one of a reset repository or of an account that is not
+-- active, or an older version of an edited one. `deletes`, `posts`: the lake's news; `accounts`: all of them.
 SELECT DISTINCT 'most_liked_posts_daily' AS view, v.day
 FROM views.most_liked_posts_daily AS v
 WHERE EXISTS (

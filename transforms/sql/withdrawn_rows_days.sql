@@ -1,5 +1,5 @@
--- Days with a row that was deleted since, or replaced, or whose repository was reset, or whose account (or, of a like, that of
--- the post) went or came back.
+-- Days with a row of `rows` that the lake's news withdraw or bring back. `updates`: edits of the same table. `subject`: the
+-- account whose post a like is for, NULL in other tables.
 SELECT DISTINCT CAST(r.event_at AT TIME ZONE 'UTC' AS DATE) AS day
 FROM rows AS r
 WHERE EXISTS (
