@@ -52,7 +52,7 @@ def load(
     Raises QueryError for a table that does not exist, or a time that is none.
 
         likes = bluelake.load("likes", "2026-07-04", "2026-07-05")
-        likes.group_by("subject_uri").len().collect()
+        likes.group_by("subject_did", "subject_rkey").len().collect()
     """
     from bluelake.lake.query import load as run
 

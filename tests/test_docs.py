@@ -184,11 +184,18 @@ def test_every_make_target_is_in_contributing() -> None:
     assert targets == set(re.findall(r"`make ([a-z-]+)`", page))
 
 
-def test_every_place_that_contributing_names_is_there() -> None:
-    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    places = set(re.findall(r"`(?:\S*pytest -q )?([a-z]+(?:/[a-zA-Z_.]*)+)`", page))
+ROOMS = "bluelake|ingest|repair|transforms|webapi|dags|airflow|harness|tests|docs|scripts|requirements"
 
-    assert "bluelake/lake/drain/" in places
+
+@pytest.mark.parametrize(
+    "page",
+    sorted(path for path in (*DOCS.rglob("*.md"), *ROOT.glob("*.md")) if path.name != "CHANGELOG.md"),
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_every_place_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    places = set(re.findall(rf"`(?:\S*pytest -q )?((?:{ROOMS})/[\w./-]*)(?:::\w+)?`", text))
+
     assert sorted(place for place in places if not (ROOT / place).exists()) == []
 
 

@@ -68,7 +68,7 @@ def read_watermark(path: Path) -> Watermark:
         return Watermark(int(state["offered"]), int(state["committed"]), cursors, versions)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptStateError(
-            f"{path}: not a watermark ({error}); restore it from a backup, see docs/operations.md"
+            f"{path}: not a watermark ({error}); restore it from a backup or delete it, see docs/operations.md"
         ) from error
 
 

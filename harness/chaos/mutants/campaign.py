@@ -206,12 +206,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.chaos.mutants", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1, help="mutants at the same time (default 1)")
     parser.add_argument("--only", nargs="*", help="names of mutants (default: all)")
+    parser.add_argument("--file", default="", help="only mutants of files whose path begins so: ingest/")
     parser.add_argument("--write", action="store_true", help="put what was tried into docs/mutants.md")
     parser.add_argument(
         "--no-control", action="store_true", help="do not show first that the checks pass without a mutant"
     )
     given = parser.parse_args(arguments)
-    chosen = [mutant for mutant in MUTANTS if given.only is None or mutant.name in given.only]
+    if unknown := sorted(set(given.only or ()) - {mutant.name for mutant in MUTANTS}):
+        parser.error(f"no such mutant: {', '.join(unknown)}; docs/mutants.md lists them")
+    chosen = [
+        mutant
+        for mutant in MUTANTS
+        if (given.only is None or mutant.name in given.only) and mutant.file.startswith(given.file)
+    ]
+    if not chosen:
+        parser.error(f"--file {given.file}: no mutant is in such a file; docs/mutants.md lists them")
     results: dict[str, Result] = {}
     with ThreadPoolExecutor(given.jobs) as pool:
         for number, done in enumerate(as_completed([pool.submit(try_mutant, mutant) for mutant in chosen]), 1):

@@ -9,7 +9,7 @@ import pytest
 
 from bluelake.core.crash import CRASH_POINTS
 from harness.chaos.mutants import campaign
-from harness.chaos.mutants.campaign import MUTANTS, Result, fails, harness_table, said_against, table
+from harness.chaos.mutants.campaign import MUTANTS, Result, fails, harness_table, main, said_against, table
 from harness.chaos.mutants.mutant import Mutant
 from harness.chaos.plan import WEIGHTS
 from harness.errors import HarnessError
@@ -120,3 +120,11 @@ def test_the_page_keeps_the_rows_of_mutants_that_were_not_tried(
 
 def test_a_mutant_that_was_not_caught_is_said_so() -> None:
     assert "**not caught**" in table([Result(MUTANTS[0], "", 1.0)])
+
+
+@pytest.mark.parametrize("arguments", [["--only", "no-such-mutant"], ["--file", "nowhere/"]], ids=["name", "file"])
+def test_a_mutant_that_does_not_exist_is_an_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert arguments[1] in capsys.readouterr().err
