@@ -38,11 +38,12 @@ check: $(READY) ## lint, formatting, types, import rules
 
 PYTEST := $(BIN)/python -m pytest -q
 FAST_TESTS := $(PYTEST) -n 2 -m "not integration"
-# They wait more than they compute. Those that run Airflow are one group, and so run one after the other.
-INTEGRATION_TESTS := $(PYTEST) -n 3 -m integration --dist loadgroup
+# These wait more than they compute. Those that run Airflow go one after the other, so that it starts in time.
+CHAOS_TESTS := $(PYTEST) -n 2 -m integration tests/harness/chaos
+STACK_TESTS := $(PYTEST) -m integration --ignore=tests/harness/chaos
 
 test: $(READY) ## everything at once: what check does, and all tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/at-once scripts/check '$(FAST_TESTS)' '$(INTEGRATION_TESTS)'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/at-once scripts/check '$(FAST_TESTS)' '$(CHAOS_TESTS)' '$(STACK_TESTS)'
 
 test-fast: $(READY) ## the tests that start no whole stack and no chaos; without check
 	@$(FAST_TESTS)

@@ -15,7 +15,7 @@ from tests.support.compose import COMPOSE, INTERPOLATION, SERVICES, environment
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment, free_port, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

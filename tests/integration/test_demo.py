@@ -15,7 +15,7 @@ from bluelake.lake.query import run_sql
 from tests.support.processes import wait_until
 from tests.support.stack import RunningStack, running_stack, wait_seconds
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.integration
 TABLES = ("posts", "likes", "reposts", "follows", "blocks", "profiles", "accounts", "deletes")
 RUN_SECONDS = 120
 NAMES_ELSEWHERE = {"rev_int": "rev"}

@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 from tests.support.processes import clean_environment, free_port, wait_until
 from tests.support.stack import RunningStack, running_stack
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.integration
 # The sample holds no post in Czech, so that a made-up one goes the same way.
 CZECH = commit_frame(
     "app.bsky.feed.post",
