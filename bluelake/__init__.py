@@ -13,14 +13,14 @@ everything else that goes wrong with the lake.
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     import polars as pl
 
     from bluelake.core.settings import Settings
     from bluelake.lake.query import Result
-    from bluelake.lake.search import SearchPage, SearchQuery
+    from bluelake.lake.search import SearchPage
     from bluelake.lake.status import Part
     from bluelake.lake.views import ViewInfo, ViewPage
 
@@ -78,12 +78,9 @@ def search(
         for post in bluelake.search("good morning", start="2026-07-04").posts:
             print(post.event_at, post.text)
     """
-    from bluelake.lake.delta import Store
-    from bluelake.lake.search import Searcher
+    from bluelake.lake.search import search as run
 
-    chosen = _ready(settings)
-    query = _query(text, username, start, end, exact)
-    return Searcher(Store(chosen.lake_dir), chosen).search(query, page=max(page, 1))
+    return run(_ready(settings), text, **_filters(username, start, end, exact), page=page)
 
 
 def export(
@@ -103,12 +100,10 @@ def export(
         bluelake.export("good morning", output="posts.csv")
     """
     from bluelake.cli.output import write_csv
-    from bluelake.lake.delta import Store
-    from bluelake.lake.search import EXPORT_COLUMNS, Searcher, export_posts
+    from bluelake.lake.search import EXPORT_COLUMNS
+    from bluelake.lake.search import export as run
 
-    chosen = _ready(settings)
-    query = _query(text, username, start, end, exact)
-    found = export_posts(Searcher(Store(chosen.lake_dir), chosen), chosen, query)
+    found = run(_ready(settings), text, **_filters(username, start, end, exact))
     return Exported(write_csv(EXPORT_COLUMNS, found.rows, Path(output)), found.capped)
 
 
@@ -166,10 +161,15 @@ def _ready(settings: "Settings | None") -> "Settings":
     return chosen
 
 
-def _query(text: str, username: str, start: Moment, end: Moment, exact: bool) -> "SearchQuery":
-    from bluelake.lake.search import search_query
+class _Filters(TypedDict):
+    username: str
+    start: str
+    end: str
+    exact: bool
 
-    return search_query(text=text, username=username, start=_text(start), end=_text(end), exact=exact)
+
+def _filters(username: str, start: Moment, end: Moment, exact: bool) -> _Filters:
+    return {"username": username, "start": _text(start), "end": _text(end), "exact": exact}
 
 
 def _text(moment: Moment) -> str:

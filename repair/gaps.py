@@ -16,6 +16,7 @@ from bluelake.core.clock import to_datetime, to_us
 from bluelake.core.reasons import GapCause
 from bluelake.core.settings import Settings
 from bluelake.lake.delta import Store
+from bluelake.lake.hours import Hour
 from bluelake.lake.status import Gap, read_gaps
 from bluelake.lake.tables import GAPS
 
@@ -77,7 +78,6 @@ def _arrow(rows: Sequence[tuple[Span, Gap, datetime | None]]) -> pa.Table:
     columns = []
     for (start, end), gap, repaired_at in rows:
         from_at = to_datetime(start)
-        hour = dict(zip(("year", "month", "day", "hour"), f"{from_at:%Y %m %d %H}".split(), strict=True))
         row = {"event_at": from_at, "from_at": from_at, "to_at": to_datetime(end), "host": gap.host, "cause": gap.cause}
-        columns.append({**row, "repaired_at": repaired_at, **hour})
+        columns.append({**row, "repaired_at": repaired_at, **Hour.of(start).partition})
     return pa.Table.from_pylist(columns, schema=GAPS.schema)

@@ -190,6 +190,8 @@ def test_a_command_of_an_application_says_in_one_line_what_is_missing(
         ("views", "refresh"): "transforms",
         ("replay", "file.ndjson", "--from", "2h"): "repair",
         ("simulate", "--rate", "5"): "harness",
+        ("airflow", "scheduler"): "airflow",
+        ("up",): "airflow",
     }
     results = together(lambda command: installed.run(home, "bluelake", *command, cwd=tmp_path), *folders)
     for (command, folder), done in zip(folders.items(), results, strict=True):

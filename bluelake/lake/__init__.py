@@ -1,1 +1,1 @@
-"""The lake: tables, drain, search, export, SQL and the published views. The one room that knows Delta and DuckDB."""
+"""The lake: tables, drain, compaction, search, SQL, published views and status. The one room that knows Delta and DuckDB."""

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from bluelake.core.errors import BluelakeError
+from bluelake.core.errors import BluelakeError, ConfigurationError
 from bluelake.core.files import write_durably
 from bluelake.core.secrets import admin_password, secret
 from bluelake.core.settings import Settings, load_settings, require_home
@@ -29,8 +29,19 @@ STOP_SECONDS = 20.0
 GIVEN = ("AIRFLOW__", "AIRFLOW_CONN_")
 
 
+def require_airflow_files() -> None:
+    """Raises ConfigurationError where `airflow/` and `dags/` are not there, as in the wheel alone."""
+    for needed in ("airflow/airflow.env", "dags"):
+        if not (ROOT / needed).exists():
+            raise ConfigurationError(
+                f"airflow: needs the folder {needed.partition('/')[0]}/ of Bluelake, which is not installed here; "
+                "run it in a checkout of the project"
+            )
+
+
 def static_environment() -> dict[str, str]:
-    """The variables of `airflow/airflow.env`, which the containers read too."""
+    """The variables of `airflow/airflow.env`, which the containers read too. Raises ConfigurationError."""
+    require_airflow_files()
     pairs = {}
     for line in (ROOT / "airflow" / "airflow.env").read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from bluelake.core.errors import ConfigurationError
 from bluelake.core.secrets import admin_password
 from bluelake.core.settings import Settings, require_home
-from bluelake.stack.airflow_env import prepare_database
+from bluelake.stack.airflow_env import prepare_database, require_airflow_files
 from bluelake.stack.demo import history_start_us
 from bluelake.stack.ports import require_free_port
 from bluelake.stack.redis_server import server_address
@@ -17,6 +17,7 @@ Say = Callable[[str], None]
 
 def up(settings: Settings, say: Say, *, demo: bool) -> None:
     """Run everything in the foreground. Does not return. Raises ConfigurationError before it starts any process."""
+    require_airflow_files()
     home = require_home(settings, create=True)
     _check_source(settings, demo=demo)
     _check_ports(settings, demo=demo)

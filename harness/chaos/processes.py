@@ -104,7 +104,7 @@ class Child:
             raise HarnessError(f"{self.kind}: did not end within {seconds:g} s; {self.log}") from None
 
     def tail(self) -> str:
-        """The end of what it said."""
+        """The end of its output."""
         return self.log.read_text(errors="replace")[-1500:] if self.log.exists() else ""
 
 
@@ -204,7 +204,7 @@ class SimulatorProcess:
         try:
             url = f"http://127.0.0.1:{self.ports[host]}/control/{query}"
             with urllib.request.urlopen(url, timeout=5) as answer:
-                said: dict[str, object] = json.load(answer)
-                return said
+                answered: dict[str, object] = json.load(answer)
+                return answered
         except (OSError, ValueError) as error:
             raise HarnessError(f"the simulator's control {query}: {error}") from error

@@ -75,8 +75,8 @@ def conclude(world: World, outcome: Outcome) -> None:
     """Bring everything into the lake and let the oracle judge it. Raises HarnessError."""
     began = time.monotonic()
     plan = world.plan
-    world.settle()
-    outcome.timings["settle"] = time.monotonic() - began
+    world.finish_all()
+    outcome.timings["finish"] = time.monotonic() - began
     shown = shown_rows(world)
     offsets = dict(zip(world.simulator.ports, (round(s * 1e6) for s in plan.clock_offsets), strict=True))
     facts = Facts(
@@ -88,7 +88,7 @@ def conclude(world: World, outcome: Outcome) -> None:
     outcome.verdict = judge(
         read_truth(world.simulator.ledger), world.home / "lake", shown, facts, exported_posts(world)
     )
-    outcome.timings["judge"] = time.monotonic() - began - outcome.timings["settle"]
+    outcome.timings["judge"] = time.monotonic() - began - outcome.timings["finish"]
     wrong = [*world.wrong, *tracebacks(world.logs)]
     if wrong or not outcome.verdict.ok:
         outcome.failure = "\n".join([*wrong, outcome.verdict.report()])

@@ -274,7 +274,7 @@ class World:
                 self._note(child)
             children.clear()
 
-    def settle(self) -> None:
+    def finish_all(self) -> None:
         """Everything restarted clean, until all that happened is in the lake, its hours are sealed and what is deleted has left
         them. Raises PipelineError."""
         self._settling = True

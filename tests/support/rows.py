@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from bluelake.lake.tables import DELETES, POSTS, Table
+from bluelake.lake.tables import DELETES, HOUR_PARTITION, POSTS, Table
 
 NOON = datetime(2026, 7, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -53,7 +53,7 @@ def arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
     lists = {field.name for field in table.schema if pa.types.is_list(field.type)}
     full = []
     for row in rows:
-        hour = dict(zip(("year", "month", "day", "hour"), f"{row['event_at']:%Y %m %d %H}".split(), strict=True))
+        hour = dict(zip(HOUR_PARTITION, f"{row['event_at']:%Y %m %d %H}".split(), strict=True))
         full.append({**{name: [] for name in lists}, **hour, "user_did": "other", **row})
     return pa.Table.from_pylist(full, schema=table.schema)
 

@@ -3,9 +3,9 @@
 -- ARGV: number of the last flush to remove.
 -- Returns how many flushes were removed.
 local last = ARGV[1]
-local gone = redis.call('XRANGE', KEYS[2], '-', last .. '-18446744073709551615')
+local removed = redis.call('XRANGE', KEYS[2], '-', last .. '-18446744073709551615')
 local events, bytes = {}, {}
-for _, entry in ipairs(gone) do
+for _, entry in ipairs(removed) do
   local fields = entry[2]
   for i = 1, #fields, 2 do
     local into = (fields[i] == 'counts' and events) or (fields[i] == 'sizes' and bytes)
@@ -21,7 +21,7 @@ local after = string.format('%.0f', tonumber(last) + 1) .. '-0'
 for i = 2, #KEYS do
   redis.call('XTRIM', KEYS[i], 'MINID', after)
 end
--- Where the metadata is gone, the next flush counts what is left.
+-- Where the metadata is removed, the next flush counts what is left.
 if redis.call('HEXISTS', KEYS[1], 'flush') == 1 then
   for queue, number in pairs(events) do
     redis.call('HINCRBY', KEYS[1], 'events:' .. queue, -number)
@@ -30,4 +30,4 @@ if redis.call('HEXISTS', KEYS[1], 'flush') == 1 then
     redis.call('HINCRBY', KEYS[1], 'bytes:' .. queue, -number)
   end
 end
-return #gone
+return #removed

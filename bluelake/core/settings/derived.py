@@ -57,6 +57,16 @@ class Settings(CheckedFields):
         """MAINTENANCE_MAX_MB in bytes."""
         return self.maintenance_max_mb * _MB
 
+    @property
+    def seal_delay_us(self) -> int:
+        """SEAL_DELAY_MINUTES in microseconds."""
+        return _us(self.seal_delay_minutes * 60)
+
+    @property
+    def purge_overdue_us(self) -> int:
+        """How long after its deletion a row is overdue to be rewritten out of its file, microseconds."""
+        return _us((self.purge_days - self.purge_reserve_days) * 86_400)
+
     @cached_property
     def home(self) -> Path:
         """`BLUELAKE_HOME` as an absolute path."""

@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
-_DAY_US = 86_400_000_000
 # Hours after which the list of rows to purge is written anew; a run that is killed rewrites at most so many again.
 _DISCARDED_AT_ONCE = 50
 
@@ -151,7 +150,7 @@ def _emptied(store: Store, hours: Sequence[PendingHour]) -> list[PendingHour]:
 
 def _overdue_us(settings: Settings, now_us: int) -> int:
     """What was deleted before this time has to be purged now, microseconds since 1970."""
-    return now_us - int((settings.purge_days - settings.purge_reserve_days) * _DAY_US)
+    return now_us - settings.purge_overdue_us
 
 
 def _choose(

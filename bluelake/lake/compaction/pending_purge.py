@@ -129,6 +129,8 @@ class PendingPurge:
                 self.state.looked[name] |= {hour.label: _digest(files) for hour, files in hours.items()}
             fresh = query(__file__, "fresh_rows", found="found_rows", pending=self._relation())
             self._keep([*self.state.files, self._write(fresh)])
+            for table in ("fresh_deletes", "fresh_deleted_accounts", "found_rows"):
+                self._connection.execute(f"DROP TABLE {table}")
 
     def hours(self) -> list[PendingHour]:
         """The hours that hold rows to purge."""

@@ -296,7 +296,7 @@ class WaitingHour(NamedTuple):
 
 def waiting_hours(settings: Settings, store: Store, now: datetime) -> list[WaitingHour]:
     """What there is to seal at `now`, oldest hour first."""
-    delay_us = int(settings.seal_delay_minutes * 60_000_000)
+    delay_us = settings.seal_delay_us
     return sorted(
         WaitingHour(hour, name, max(hour.end_us + delay_us, came_us))
         for name in TABLES

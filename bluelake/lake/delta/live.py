@@ -124,9 +124,13 @@ def _data_file(action: Mapping[str, object], root: Path) -> DataFile:
     partition = {
         name.removeprefix("partition."): str(value) for name, value in action.items() if name.startswith("partition.")
     }
+    try:
+        hour = Hour.from_partition(partition)
+    except (KeyError, ValueError):
+        raise CorruptLogError(f"a data file's partition is {partition!r}: it was not written by Bluelake") from None
     return DataFile(
         path=_path(root, str(action["path"])),
-        hour=Hour.from_partition(partition),
+        hour=hour,
         rows=int(str(action["num_records"])),
         size_bytes=int(str(action["size_bytes"])),
         first_us=_microseconds(action["min.event_at"]),

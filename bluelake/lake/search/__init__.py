@@ -12,12 +12,11 @@ from bluelake.lake.search.params import (
 )
 from bluelake.lake.search.scan import Post
 from bluelake.lake.search.searcher import PAGE_SIZE, Searcher, SearchPage
-from bluelake.lake.search.terms import MAX_TEXT, ParameterError, SearchQuery
+from bluelake.lake.search.terms import ParameterError, SearchQuery
 
 __all__ = [
     "EXPORT_COLUMNS",
     "EXPORT_PARAMETERS",
-    "MAX_TEXT",
     "PAGE_SIZE",
     "SEARCH_PARAMETERS",
     "ParameterError",

@@ -34,7 +34,7 @@ _LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "data", "__pycache__", ".*_c
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a mutant. `caught_by`: the check that failed with it, empty for none. `seen`: what the oracle said of its
+    """What became of a mutant. `caught_by`: the check that failed with it, empty for none. `seen`: the oracle's report of its
     run of the harness, empty for nothing."""
 
     mutant: Mutant
@@ -61,9 +61,9 @@ def fails(check: str, tree: Path) -> bool:
     words = check.split()
     if words[0] == "chaos":
         return bool(told_by_harness(" ".join(words[1:]), tree))
-    code, said = _run(["pytest", "-q", "-x", "-p", "no:xdist", *words], tree)
+    code, printed = _run(["pytest", "-q", "-x", "-p", "no:xdist", *words], tree)
     if code not in (None, 0, 1):
-        raise HarnessError(f"{check}: ended with {code}, which says nothing of the mutant: {said[-500:]}")
+        raise HarnessError(f"{check}: ended with {code}, which says nothing of the mutant: {printed[-500:]}")
     return code != 0
 
 
@@ -74,12 +74,12 @@ def told_by_harness(run: str, tree: Path) -> str:
     """
     seed, actions = run.split()
     kept = tempfile.mkdtemp(prefix="kept-", dir=tree)
-    code, said = _run(["harness.chaos", "--first-seed", seed, "--actions", actions, "--keep", kept], tree)
+    code, printed = _run(["harness.chaos", "--first-seed", seed, "--actions", actions, "--keep", kept], tree)
     if code == 0:
         return ""
-    if told := said_against(said):
+    if told := differences_in(printed):
         return told
-    raise HarnessError(f"chaos {run}: ended with {code}, which says nothing of the mutant: {said[-500:]}")
+    raise HarnessError(f"chaos {run}: ended with {code}, which says nothing of the mutant: {printed[-500:]}")
 
 
 def _run(words: Sequence[str], tree: Path) -> tuple[int | None, str]:
@@ -102,7 +102,7 @@ def _run(words: Sequence[str], tree: Path) -> tuple[int | None, str]:
         return code, log.read().decode(errors="replace")
 
 
-def said_against(log: str) -> str:
+def differences_in(log: str) -> str:
     """What a run of the harness printed against the pipeline: the oracle's differences, without their rows, or that a command
     failed which nothing excuses; empty where it told neither."""
     told = re.findall(r"^  (\d+ [a-z]+) \(", log, re.MULTILINE)
@@ -169,12 +169,12 @@ def row(result: Result) -> str:
 
 
 def harness_table(results: Sequence[Result]) -> str:
-    """What the oracle said of those that a run of the harness has to see, as a table for the docs."""
+    """What the oracle reported of those that a run of the harness has to see, as a table for the docs."""
     return "\n".join([_HARNESS_HEAD, *(harness_row(result) for result in results if result.mutant.harness)])
 
 
 def harness_row(result: Result) -> str:
-    """What the oracle said of one mutant, as a row of the table."""
+    """What the oracle reported of one mutant, as a row of the table."""
     seed, actions = result.mutant.harness.split()
     return f"| {result.mutant.name} | `--first-seed {seed} --actions {actions}` | {result.seen or '**nothing**'} |"
 
@@ -230,10 +230,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"[{number}/{len(chosen)}] cannot be tried: {error}", flush=True)
                 continue
             results[result.mutant.name] = result
-            said = f"caught by {result.caught_by}" if result.caught_by else "NOT CAUGHT"
+            printed = f"caught by {result.caught_by}" if result.caught_by else "NOT CAUGHT"
             if result.mutant.harness:
-                said += f"; the harness: {result.seen or 'NOTHING'}"
-            print(f"[{number}/{len(chosen)}] {result.mutant.name}: {said} ({result.seconds:.0f} s)", flush=True)
+                printed += f"; the harness: {result.seen or 'NOTHING'}"
+            print(f"[{number}/{len(chosen)}] {result.mutant.name}: {printed} ({result.seconds:.0f} s)", flush=True)
     ordered = [results[mutant.name] for mutant in chosen if mutant.name in results]
     untried = [mutant.name for mutant in chosen if mutant.name not in results]
     runs = [f"chaos {result.mutant.harness}" for result in ordered if result.seen]

@@ -1,4 +1,4 @@
-"""Defects of the drain, the commits and what keeps them on the disk."""
+"""Defects of the drain, the commits and what makes them durable."""
 
 from harness.chaos.mutants.mutant import Mutant
 
@@ -102,7 +102,7 @@ MUTANTS = (
     ),
     Mutant(
         "watermark-not-fsynced",
-        "a file is renamed into place before its content is on the disk",
+        "a file is renamed into place before its content is durable",
         "bluelake/core/files.py",
         "                view = view[os.write(descriptor, view) :]\n            _fsync(descriptor)",
         "                view = view[os.write(descriptor, view) :]",

@@ -85,7 +85,7 @@ MUTANTS = (
     ),
     Mutant(
         "seal-confirms-too-early",
-        "a sealed hour is noted before its commit is on the disk",
+        "a sealed hour is noted before its commit is durable",
         "bluelake/lake/delta/store.py",
         '            crash_point("mid-seal-commit")\n            return self._fsync_commit(table, version)',
         '            crash_point("mid-seal-commit")\n            return Commit(version, 0, 0, tuple(f.path for f in added))',

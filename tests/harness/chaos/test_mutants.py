@@ -9,7 +9,7 @@ import pytest
 
 from bluelake.core.crash import CRASH_POINTS
 from harness.chaos.mutants import campaign
-from harness.chaos.mutants.campaign import MUTANTS, Result, fails, harness_table, main, said_against, table
+from harness.chaos.mutants.campaign import MUTANTS, Result, differences_in, fails, harness_table, main, table
 from harness.chaos.mutants.mutant import Mutant
 from harness.chaos.plan import WEIGHTS
 from harness.errors import HarnessError
@@ -81,16 +81,18 @@ def test_a_check_that_cannot_be_run_shows_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_small.py").write_text("import nothing_of_that_name\n")
     with pytest.raises(HarnessError, match="says nothing of the mutant"):
         fails("test_small.py", tmp_path)
-    (tmp_path / "chaos.py").write_text("import nothing_of_that_name\n")
+    (tmp_path / "harness").mkdir()
+    (tmp_path / "harness" / "__init__.py").touch()
+    (tmp_path / "harness" / "chaos.py").write_text("import nothing_of_that_name\n")
     with pytest.raises(HarnessError, match="says nothing of the mutant"):
         fails("chaos 1 kill-drain", tmp_path)
 
 
 def test_what_the_oracle_said_is_told_without_its_rows() -> None:
     log = "seed 1: FAILED in 20 s\n  9 events, 7 rows\n  2 hidden (posts 2)\n    hidden: posts ('a',): x\n  12 lost (likes 12)\n"
-    assert said_against(log) == "2 hidden, 12 lost"
-    assert said_against("seed 1: FAILED\n  PipelineError: drain: exit code 1\n") == "a command failed"
-    assert said_against("seed 1: FAILED\n  HarnessError: Redis answers: not within 20 s\n") == ""
+    assert differences_in(log) == "2 hidden, 12 lost"
+    assert differences_in("seed 1: FAILED\n  PipelineError: drain: exit code 1\n") == "a command failed"
+    assert differences_in("seed 1: FAILED\n  HarnessError: Redis answers: not within 20 s\n") == ""
 
 
 def test_a_mutant_that_the_harness_does_not_see_is_missed() -> None:

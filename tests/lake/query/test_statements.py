@@ -88,3 +88,8 @@ def test_a_filter_reaches_the_files_through_a_relation(beside: str, tmp_path: Pa
     reader = plan[plan.index("READ_PARQUET") :]
     assert "Filters" in reader
     assert "a>1" in reader.replace(" ", "")
+
+
+def test_a_relation_that_would_name_itself_is_refused(beside: str) -> None:
+    with pytest.raises(ValueError, match="rows would name itself"):
+        query(beside, "plain", rows="rows")
