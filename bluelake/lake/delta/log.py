@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 BROKEN_FOLDER = "_broken"
 # No version is known to be durable, and none needs to be.
 NOTHING = -1
+FSYNCED_AT_ONCE = 8
 
 
 def entries(table: Path) -> list[Path]:
@@ -148,10 +149,14 @@ def _fsync_entries(table: Path, fresh: Iterable[Path], data_files: Iterable[Path
     folders = {folder for file in files for folder in file.parents if folder.is_relative_to(table)}
     checkpoints = [path for entry in logs for path in log_dir.glob(f"{version_of(entry):020d}.checkpoint*")]
     pointer = [path for path in [log_dir / "_last_checkpoint"] if path.exists()]
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        # Data first: once the log entry is durable, what it names must be too.
-        for group in (files, sorted(folders), logs, checkpoints, pointer, [log_dir, table]):
-            list(pool.map(fsync_path, group))
+    # Data first: once the log entry is durable, what it names must be too.
+    for group in (files, sorted(folders), logs, checkpoints, pointer, [log_dir, table]):
+        if len(group) < FSYNCED_AT_ONCE:
+            for path in group:
+                fsync_path(path)
+        else:
+            with ThreadPoolExecutor(max_workers=FSYNCED_AT_ONCE) as pool:
+                list(pool.map(fsync_path, group))
 
 
 def _take_whole(table: Path, beyond: list[Path], durable: int, removed: Set[str]) -> int:

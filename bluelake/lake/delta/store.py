@@ -66,6 +66,8 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._open: dict[str, DeltaTable] = {}
+        # When the folder of a table's log was changed last, as of the last look at it.
+        self._changed_ns: dict[str, int] = {}
         self._live: dict[str, Live] = {}
         self._durable: dict[str, int] = {}
 
@@ -87,7 +89,7 @@ class Store:
         for table in TABLES.values():
             path = self.root / table.name
             check_log(path)
-            if (path / "_delta_log").is_dir() and DeltaTable.is_deltatable(str(path)):
+            if self.exists(table.name):
                 continue
             path.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
@@ -107,12 +109,18 @@ class Store:
 
     def table(self, name: str) -> DeltaTable:
         """The table at its newest version."""
+        log_dir = self.root / name / "_delta_log"
         opened = self._open.get(name)
+        # Taken before the log is read: a commit that comes meanwhile is then looked for again.
+        changed_ns = log_dir.stat().st_mtime_ns if log_dir.exists() else 0
         if opened is None:
             check_log(self.root / name)
             opened = self._open[name] = DeltaTable(str(self.root / name))
-        else:
+        elif changed_ns != self._changed_ns.get(name) or (log_dir / f"{opened.version() + 1:020d}.json").exists():
+            # Only then, since it takes a hundred times as long as these two looks at the folder. The folder's time alone is
+            # too coarse, and the next entry may be gone where the table was not looked at for a week.
             opened.update_incremental()
+        self._changed_ns[name] = changed_ns
         return opened
 
     def files(self, name: str) -> tuple[DataFile, ...]:

@@ -45,19 +45,19 @@ def vacuum_tables(store: Store, grace_hours: int, now: datetime) -> Vacuumed:
         if not store.exists(name):
             continue
         root = store.root / name
-        for path in sorted({*_unused(root, grace_hours), *_left_behind(root, now - timedelta(hours=grace_hours))}):
+        unused = _unused(store.table(name), root, grace_hours)
+        for path in sorted({*unused, *_left_behind(root, now - timedelta(hours=grace_hours))}):
             size_bytes += path.stat().st_size
             path.unlink()
             files += 1
             crash_point("mid-vacuum")
-        tidy_log(root, remove=store.committed_flush(name) <= drained)
+        tidy_log(store.table(name), root, remove=store.committed_flush(name) <= drained)
     log.info("vacuumed %d files, %.1f MB", files, size_bytes / 1e6)
     return Vacuumed(files, size_bytes)
 
 
-def tidy_log(root: Path, *, remove: bool) -> None:
-    """Write a durable checkpoint of the table at `root`. With `remove`, remove log entries past retention."""
-    table = DeltaTable(str(root))
+def tidy_log(table: DeltaTable, root: Path, *, remove: bool) -> None:
+    """Write a durable checkpoint of `table`, whose folder is `root`. With `remove`, remove log entries past retention."""
     version = table.version()
     fsync_commits(root, version - 1, version)
     write_checkpoint(root, version)
@@ -66,8 +66,7 @@ def tidy_log(root: Path, *, remove: bool) -> None:
     log.debug("%s: %d log entries at version %d", root.name, len(entries(root)), version_of(entries(root)[-1]))
 
 
-def _unused(root: Path, grace_hours: int) -> Iterator[Path]:
-    table = DeltaTable(str(root))
+def _unused(table: DeltaTable, root: Path, grace_hours: int) -> Iterator[Path]:
     # The grace is a setting of its own, below the retention that the table's configuration would enforce.
     for name in table.vacuum(grace_hours, dry_run=True, enforce_retention_duration=False, full=True):
         path = root / name

@@ -57,6 +57,16 @@ def test_a_new_commit_is_seen_by_a_store_that_is_open(store: Store) -> None:
     assert len(other.files("deletes")) == 1
 
 
+def test_a_new_commit_is_seen_where_the_folder_seems_unchanged(store: Store) -> None:
+    log_dir = store.root / "deletes" / "_delta_log"
+    changed = log_dir.stat()
+    other = Store(store.root)
+    assert other.files("deletes") == ()
+    store.append(DELETES, delete_rows("3ka"), 1, {})
+    os.utime(log_dir, ns=(changed.st_atime_ns, changed.st_mtime_ns))
+    assert len(other.files("deletes")) == 1
+
+
 def test_files_are_listed_anew_where_the_log_no_longer_tells_what_came(store: Store) -> None:
     following = Store(store.root)
     assert following.files("deletes") == ()
