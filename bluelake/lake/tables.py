@@ -3,6 +3,8 @@
 Every table is partitioned by the UTC hour of `event_at` (year, month, day, hour: zero-padded strings), `posts` also by
 `user_did`. Timestamps are microseconds, UTC. `rev` is the commit's TID as int64
 (https://atproto.com/specs/tid), which orders a repository's commits.
+
+A column that is added later stands at the end of its table. Files that were written before it read it as NULL.
 """
 
 from dataclasses import dataclass
@@ -108,12 +110,13 @@ POSTS = Table(
         ("media_count", pa.int32()),
         ("alt_texts", TEXTS),
         ("labels", TEXTS),
+        ("hashtag_keys", TEXTS),
     ),
     key=_RECORD_KEY,
     collection="app.bsky.feed.post",
     partition=(*HOUR_PARTITION, "user_did"),
 )
-LIKES = Table("likes", (*_RECORD, *_SUBJECT_RECORD), _RECORD_KEY, "app.bsky.feed.like")
+LIKES = Table("likes", (*_RECORD, *_SUBJECT_RECORD, ("hide_like", pa.bool_())), _RECORD_KEY, "app.bsky.feed.like")
 REPOSTS = Table("reposts", (*_RECORD, *_SUBJECT_RECORD), _RECORD_KEY, "app.bsky.feed.repost")
 FOLLOWS = Table("follows", (*_RECORD, *_SUBJECT_ACCOUNT), _RECORD_KEY, "app.bsky.graph.follow")
 BLOCKS = Table("blocks", (*_RECORD, *_SUBJECT_ACCOUNT), _RECORD_KEY, "app.bsky.graph.block")
@@ -125,6 +128,7 @@ PROFILES = Table(
         ("display_name", pa.string()),
         ("description", pa.string()),
         ("pinned_post_rkey", pa.string()),
+        ("self_labels", TEXTS),
     ),
     _RECORD_KEY,
     "app.bsky.actor.profile",
@@ -140,6 +144,7 @@ ACCOUNTS = Table(
         ("active", pa.bool_()),
         ("status", pa.string()),
         ("seq", pa.int64()),
+        ("ordered_at", TIMESTAMP),
     ),
     key=("did", "kind", "seq", "created_at"),
 )

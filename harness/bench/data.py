@@ -113,7 +113,7 @@ def _posts(connection: duckdb.DuckDBPyConnection, number: int, count: int):  # t
                ['en'] AS langs, {empty} AS hashtags, {empty} AS mentions, {empty} AS links, {empty} AS domains,
                NULL AS reply_parent_did, NULL AS reply_parent_rkey, NULL AS reply_root_did, NULL AS reply_root_rkey,
                NULL AS quote_did, NULL AS quote_rkey, 'none' AS embed, 0 AS media_count,
-               {empty} AS alt_texts, {empty} AS labels,
+               {empty} AS alt_texts, {empty} AS labels, {empty} AS hashtag_keys,
                strftime(event_at, '%Y') AS year, strftime(event_at, '%m') AS month, strftime(event_at, '%d') AS day,
                strftime(event_at, '%H') AS hour, 'other' AS user_did
         FROM texts ORDER BY event_at, did, rkey"""

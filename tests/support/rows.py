@@ -54,7 +54,11 @@ def arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
     full = []
     for row in rows:
         hour = dict(zip(HOUR_PARTITION, f"{row['event_at']:%Y %m %d %H}".split(), strict=True))
-        full.append({**{name: [] for name in lists}, **hour, "user_did": "other", **row})
+        # What a parser makes of tags and of a plain account event.
+        made = {"hashtag_keys": [tag.casefold() for tag in row.get("hashtags", ())]} if "hashtag_keys" in lists else {}
+        full.append(
+            {**{name: [] for name in lists}, **made, "ordered_at": row["event_at"], **hour, "user_did": "other", **row}
+        )
     return pa.Table.from_pylist(full, schema=table.schema)
 
 

@@ -17,6 +17,7 @@ from deltalake import (
     CommitProperties,
     DeltaTable,
     PostCommitHookProperties,
+    Schema,
     Transaction,
     write_deltalake,  # noqa: TID251 - this is the one place
 )
@@ -85,11 +86,12 @@ class Store:
         return dict(self._durable)
 
     def create_tables(self) -> None:
-        """Make every table that is not there yet, empty."""
+        """Make every table that is not there yet, empty, and give those of an earlier version their new columns."""
         for table in TABLES.values():
             path = self.root / table.name
             check_log(path)
             if self.exists(table.name):
+                self._add_columns(table)
                 continue
             path.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
@@ -102,6 +104,16 @@ class Store:
             )
             self._durable[table.name] = fsync_commits(path, -1, 0)
             fsync_path(self.root)
+
+    def _add_columns(self, table: Table) -> None:
+        """Give a table that an earlier version made the columns that came later."""
+        opened = self.table(table.name)
+        known = {field.name for field in opened.schema().fields}
+        added = pa.schema([field for field in table.schema if field.name not in known])
+        if len(added):
+            log.info("%s: new columns: %s", table.name, ", ".join(added.names))
+            opened.alter.add_columns(Schema.from_arrow(added).fields, post_commithook_properties=_HOOKS)
+            self.make_durable(table.name)
 
     def exists(self, name: str) -> bool:
         """Whether the table `name` has been created: its log has an entry, or a checkpoint of removed ones."""

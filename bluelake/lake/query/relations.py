@@ -48,14 +48,19 @@ def duckdb_type(arrow_type: pa.DataType) -> str:
 
 
 def scan(table: Table, files: Iterable[DataFile]) -> str:
-    """A relation of every row of `files`, which belong to `table`; an empty one with its columns for no files."""
+    """A relation of every row of `files`, which belong to `table`; an empty one with its columns for no files.
+
+    A column that a file lacks, since it was added to the table later, reads as NULL.
+    """
     paths = sorted(file.path for file in files)
+    typed = ", ".join(f'NULL::{duckdb_type(field.type)} AS "{field.name}"' for field in table.schema)
+    nothing = f"SELECT {typed} WHERE false"
     if not paths:
-        nothing = ", ".join(f'NULL::{duckdb_type(field.type)} AS "{field.name}"' for field in table.schema)
-        return f"(SELECT {nothing} WHERE false)"
+        return f"({nothing})"
     names = ", ".join(f'"{field.name}"' for field in table.schema)
     listed = ", ".join(quote(path) for path in paths)
-    return f"(SELECT {names} FROM read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false))"
+    parquet = f"read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+    return f"(SELECT {names} FROM ({nothing} UNION ALL BY NAME FROM {parquet}))"
 
 
 def where(relation: str, condition: str) -> str:

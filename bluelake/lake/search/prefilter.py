@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from bluelake.lake.delta import DataFile
+from bluelake.lake.tables import POSTS
 
 _BATCH_ROWS = 2_000
 
@@ -25,7 +26,9 @@ def _batches(paths: list[str], schema: pa.Schema, patterns: list[str]) -> Iterat
     # Here, since it costs 0.2 s and 40 MB, which only a search for a text needs.
     import polars as pl
 
-    rows = pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+    stored = pl.Schema(pa.schema([POSTS.schema.field(name) for name in POSTS.column_names]))
+    # A column that an early file lacks reads as NULL.
+    rows = pl.scan_parquet(paths, schema=stored, missing_columns="insert", glob=False, hive_partitioning=False)
     found = rows.filter(*(pl.col("text").str.contains(pattern) for pattern in patterns)).select(schema.names)
     for batch in found.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=False):
         yield from batch.to_arrow().cast(schema).to_batches()

@@ -1,9 +1,11 @@
 """Durable, numbered commits."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
@@ -11,8 +13,9 @@ from deltalake import DeltaTable
 import bluelake.lake.delta.store
 from bluelake.lake.delta.store import DataFile, Store
 from bluelake.lake.errors import CorruptLogError
-from bluelake.lake.tables import DELETES, LIKES, TABLES
-from tests.support.rows import delete_rows, likes
+from bluelake.lake.query import all_rows
+from bluelake.lake.tables import DELETES, HOUR_PARTITION, LIKES, TABLES
+from tests.support.rows import arrow, delete_rows, like, likes
 
 
 @pytest.fixture
@@ -27,6 +30,26 @@ def test_every_table_is_created_once(store: Store) -> None:
     store.append(DELETES, delete_rows("3ka"), 1, {})
     store.create_tables()
     assert store.committed_flush("deletes") == 1
+
+
+def test_a_table_of_an_earlier_version_gets_its_new_columns_and_reads_them_as_null(tmp_path: Path) -> None:
+    early = [name for name in LIKES.schema.names if name != "hide_like"]
+    rows = arrow(LIKES, [like("3ka")])
+    before = dataclasses.replace(LIKES, columns=tuple(column for column in LIKES.columns if column[0] != "hide_like"))
+    path = tmp_path / "likes"
+    DeltaTable.create(str(path), schema=before.schema, partition_by=list(HOUR_PARTITION), name="likes")
+    store = Store(tmp_path)
+    assert store.append(before, rows.select(early), 1, {}) is not None
+    old_file = all_rows(store, "likes")
+    assert duckdb.sql(f"SELECT rkey, hide_like FROM {old_file}").fetchall() == [("3ka", None)]
+
+    store.create_tables()
+    version = store.table("likes").version()
+    store.create_tables()
+    assert store.table("likes").version() == version
+    assert store.append(LIKES, arrow(LIKES, [like("3kb", hide_like=True)]), 2, {}) is not None
+    both = duckdb.sql(f"SELECT rkey, hide_like FROM {all_rows(Store(tmp_path), 'likes')} ORDER BY rkey").fetchall()
+    assert both == [("3ka", None), ("3kb", True)]
 
 
 def test_a_flush_is_committed_once_whoever_asks(store: Store) -> None:

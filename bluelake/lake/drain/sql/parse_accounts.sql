@@ -8,6 +8,7 @@ SELECT ordinal,
        j.account.active AS active,
        j.account.status AS status,
        coalesce(j.identity.seq, j.account.seq) AS seq,
+       make_timestamptz(j.time_us) AS ordered_at,
        coalesce(header_reason(j), CASE WHEN j.kind = 'account' AND j.account.active IS NULL THEN 'invalid_record'
             WHEN j.kind = 'identity' AND j.identity IS NULL THEN 'invalid_record' END) AS reject_reason
 FROM (SELECT ordinal, json_transform(line, '{

@@ -54,6 +54,7 @@ SELECT ordinal,
             ELSE distinct_folded(list_filter(
                    regexp_extract_all(text, '(?:^|\s)[#＃]([\p{L}\p{M}\p{N}_]+)', 1),
                    lambda tag: NOT regexp_full_match(tag, '[0-9]+'))) END AS hashtags,
+       list_transform(hashtags, lambda tag: lower(tag)) AS hashtag_keys,
        list_distinct_in_order(mentions) AS mentions,
        links,
        list_distinct_in_order(present(list_transform(links, lambda link:

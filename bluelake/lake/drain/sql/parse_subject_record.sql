@@ -8,10 +8,11 @@ SELECT ordinal,
        nullif(subject[4], '') AS subject_collection,
        nullif(via[3], '') AS via_did,
        nullif(via[5], '') AS via_rkey,
+       coalesce(j.commit.record."hideLike", false) AS hide_like,
        coalesce(commit_reason(j), CASE WHEN nullif(subject[3], '') IS NULL THEN 'invalid_record' END) AS reject_reason
 FROM (SELECT ordinal, j, at_parts(j.commit.record.subject.uri) AS subject, at_parts(j.commit.record.via.uri) AS via
 FROM (SELECT ordinal, json_transform(line, '{
   "did": "VARCHAR", "time_us": "BIGINT",
   "commit": {"rev": "VARCHAR", "operation": "VARCHAR", "collection": "VARCHAR", "rkey": "VARCHAR",
-    "record": {"createdAt": "VARCHAR", "subject": {"uri": "VARCHAR"}, "via": {"uri": "VARCHAR"}}}
+    "record": {"createdAt": "VARCHAR", "subject": {"uri": "VARCHAR"}, "via": {"uri": "VARCHAR"}, "hideLike": "BOOLEAN"}}
 }') AS j FROM lines))
