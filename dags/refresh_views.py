@@ -13,7 +13,8 @@ DOC = """
 ### Refresh the cached views
 
 Builds the SQLMesh models over the lake's current rows and publishes the result as a new, versioned, read-only DuckDB file.
-Readers switch to it between two requests; a build that fails an audit is not published.
+Readers switch to it between two requests. A view that fails an audit stays with its last good rows; the others are published, and
+the run fails with the reason.
 
 Runs daily at `REFRESH_SCHEDULE` (UTC), and once when the first data has come. Each run also computes the day that is still
 going on, and computes the last days again, so that late events and deletions show. Of older days that have become stale it

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from sqlglot import exp
 from sqlmesh.core.console import NoopConsole
 from sqlmesh.core.snapshot import Snapshot
 from sqlmesh.utils.concurrency import NodeExecutionFailedError
@@ -18,14 +19,18 @@ Progress = Callable[[int, int, str], None]
 
 
 class RefreshConsole(NoopConsole):
-    """SQLMesh's console for one refresh. `computed`: the days of views that SQLMesh has decided to compute."""
+    """SQLMesh's console for one refresh.
+
+    `computed`: the days of views that SQLMesh has decided to compute. `failed`: the views that could not be computed or
+    failed an audit, each with its error.
+    """
 
     def __init__(self, progress: Progress | None = None) -> None:
         self.computed: set[ViewDay] = set()
+        self.failed: dict[str, BuildError] = {}
         self.done = 0
         self._total = 0
         self._progress = progress
-        self._failures: list[NodeExecutionFailedError[Any]] = []
         self._messages: list[str] = []
 
     def start_evaluation_progress(
@@ -48,7 +53,9 @@ class RefreshConsole(NoopConsole):
 
     def log_failed_models(self, errors: list[NodeExecutionFailedError[Any]]) -> None:
         """SQLMesh could not compute these models, or their audits failed."""
-        self._failures.extend(errors)
+        for failure in errors:
+            name = exp.to_table(getattr(failure.node, "snapshot_name", str(failure.node))).name
+            self.failed[name] = _error(name, failure.__cause__ or failure)
 
     def log_error(self, message: str) -> None:
         """SQLMesh reports another failure."""
@@ -56,14 +63,16 @@ class RefreshConsole(NoopConsole):
 
     def error(self, raised: Exception) -> BuildError:
         """The exception to raise in place of `raised`, with the reasons that SQLMesh reported."""
-        causes = [failure.__cause__ or failure for failure in self._failures]
-        audits = [audit for cause in causes if isinstance(cause, NodeAuditsErrors) for audit in cause.errors]
-        if audits:
-            # A failed audit also counts as done.
-            found = "; ".join(f"{audit.model_name}: {audit}\n{audit.sql()}" for audit in audits)
-            return AuditFailedError(f"nothing was published, an audit failed: {found}")
-        reasons = "; ".join(str(reason) for reason in [*causes, *self._messages] or [raised])
+        reasons = "; ".join(map(str, [*self.failed.values(), *self._messages] or [raised]))
         return BuildError(f"the views could not be built, the published ones stay as they are: {reasons}")
+
+
+def _error(name: str, cause: BaseException) -> BuildError:
+    """What kept the view `name` from being computed."""
+    if isinstance(cause, NodeAuditsErrors):
+        found = "; ".join(f"{audit}\n{audit.sql()}" for audit in cause.errors)
+        return AuditFailedError(f"{name}: {found}")
+    return BuildError(f"{name}: {cause}")
 
 
 def _view(snapshot: Snapshot) -> str:

@@ -2,7 +2,7 @@
 
 TransformsError
 ├── BuildError            a model could not be computed, with SQLMesh's or DuckDB's reason
-│   └── AuditFailedError  an audit found wrong rows in a computed model; nothing was published
+│   └── AuditFailedError  an audit found wrong rows in a computed model; its last good rows stay published
 └── RefreshRunningError   another refresh of this BLUELAKE_HOME is running
 """
 

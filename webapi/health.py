@@ -101,6 +101,7 @@ def _gaps(collector: Collector) -> PartJson:
 
 
 def _views(collector: Collector) -> PartJson:
-    published = collector.views()
-    published_at = rfc3339(published.published_at) if published else None
-    return _json(views_part(published, clock.now()), published_at=published_at)
+    views = collector.views()
+    published_at = rfc3339(views.published.published_at) if views.published else None
+    held_back = [view.name for view in views.held_back]
+    return _json(views_part(views, clock.now()), published_at=published_at, held_back=held_back)

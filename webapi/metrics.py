@@ -16,7 +16,7 @@ from bluelake.buffer.errors import BufferError
 from bluelake.core import clock
 from bluelake.core.errors import BluelakeError
 from bluelake.core.metrics import LAKE_TASKS, METRICS, WEB_METRICS, Metrics
-from bluelake.lake.status import Collector
+from bluelake.lake.status import WARNING, Collector, views_part
 from webapi.lake_access import lake_access
 
 _metrics = Metrics(WEB_METRICS, CollectorRegistry())
@@ -87,9 +87,11 @@ class _Gauges(PrometheusCollector):
         }
 
     def _views(self) -> Iterator[GaugeMetricFamily]:
-        published = self._collector.views()
-        if published is not None:
-            yield _gauge("bluelake_views_published_seconds", published.published_at.timestamp())
+        views = self._collector.views()
+        if views.published is not None:
+            yield _gauge("bluelake_views_published_seconds", views.published.published_at.timestamp())
+        yield _gauge("bluelake_views_held_back", len(views.held_back))
+        yield _gauge("bluelake_views_warning", int(views_part(views, clock.now()).state == WARNING))
 
     def _gaps(self) -> Iterator[GaugeMetricFamily]:
         gaps = self._collector.gaps()

@@ -64,6 +64,7 @@ class ViewRowsView(APIView):  # type: ignore[misc]
                     "page_size": asked.page_size,
                     "total": page.total,
                     "published_at": rfc3339(page.published.published_at),
+                    "stale_since": rfc3339(page.view.stale_since),
                     "version": page.published.version,
                 },
                 "next": page_url(asked.page + 1) if asked.page * asked.page_size < page.total else None,
@@ -77,6 +78,7 @@ def _view_json(request: Request, view: ViewInfo) -> dict[str, Any]:
         "name": view.name,
         "description": view.description,
         "rows": view.rows,
+        "stale_since": rfc3339(view.stale_since),
         "columns": [_column_json(column) for column in view.columns],
         "url": str(request.build_absolute_uri(f"/views/{quote(view.name)}")),
     }

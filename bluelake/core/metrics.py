@@ -39,7 +39,7 @@ QUEUE_NAMES = (
     "rejects",
 )
 
-LAKE_TASKS = ("seal", "maintain")
+LAKE_TASKS = ("seal", "maintain", "refresh")
 LAKE_PARTS = ("views", "gaps", "hours", "pending_purge", "batches")
 
 INGEST_METRICS = (
@@ -147,6 +147,10 @@ LAKE_METRICS = (
         LAKE_PARTS,
     ),
     MetricDefinition("bluelake_views_published_seconds", "gauge", "When the views were published, seconds since 1970."),
+    MetricDefinition("bluelake_views_held_back", "gauge", "Views that the last refresh could not compute."),
+    MetricDefinition(
+        "bluelake_views_warning", "gauge", "1 while the last refresh of the views has failed or the next is overdue."
+    ),
 )
 WEB_METRICS = (
     MetricDefinition("bluelake_web_requests_total", "counter", "Requests answered.", ("route", "method", "status")),

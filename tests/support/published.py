@@ -29,11 +29,11 @@ def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-def publish_view(settings: Settings) -> None:
-    """Publish a view `ranks` of three rows."""
+def publish_view(settings: Settings, *, now: datetime | None = None, stale_since: datetime | None = None) -> None:
+    """Publish at `now` a view `ranks` of three rows, whose rows are of `stale_since`."""
     build = settings.views_dir / "build.duckdb"
-    build.parent.mkdir()
+    build.parent.mkdir(exist_ok=True)
     with duckdb.connect(str(build)) as connection:
         connection.execute("CREATE TABLE ranks AS SELECT rank, 'tag' || rank AS tag FROM range(1, 4) AS r(rank)")
     columns = (ColumnInfo("rank", "BIGINT", "1 is the first."), ColumnInfo("tag", "VARCHAR", "A hashtag."))
-    publish(settings, build, [ViewInfo("ranks", "Hashtags by rank.", 3, columns)])
+    publish(settings, build, [ViewInfo("ranks", "Hashtags by rank.", 3, columns, stale_since)], now=now)

@@ -8,9 +8,10 @@ from sqlmesh import Context
 from sqlmesh.core.console import NoopConsole
 
 from bluelake.core.settings import Settings
+from bluelake.core.status import read_status
 from bluelake.lake.views import current
 from tests.support.lakes import Lake as SmallLake
-from tests.support.published import at, published_file, rows
+from tests.support.published import at, rows
 from tests.support.refreshes import project_of, settings_of
 from transforms.errors import AuditFailedError, BuildError
 from transforms.project import open_project
@@ -84,28 +85,74 @@ def change(project: Path, view: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_a_failed_audit_publishes_nothing(lake_settings: Settings) -> None:
+def test_a_view_that_fails_an_audit_keeps_its_last_good_rows_and_holds_nobody_back(lake_settings: Settings) -> None:
     project = project_of(lake_settings.home, "active_users_daily", audits=True)
     lake = fill(lake_settings)
     refresh(lake_settings, now=at(3, 10), project=project)
-    before = current(lake_settings)
+    first = current(lake_settings)
+    assert first is not None
     lake.post("eve", "e1", at(3, 10, 30))
+    lake.like("dan", "l3", at(3, 10, 40), "bob", "b1")
     change(project, "active_users_daily", "count(*) AS active", "-count(*) AS active")
-    with pytest.raises(
-        AuditFailedError, match=r"(?s)views\.active_users_daily: 'forall' audit error: 1 row failed.*SELECT"
-    ):
-        refresh(lake_settings, now=at(3, 11), project=project)
-    assert current(lake_settings) == before
-    assert published_file(lake_settings).exists()
+    for hour in (11, 12):
+        with pytest.raises(
+            AuditFailedError,
+            match=r"(?s)active_users_daily held back with the last good rows.*'forall' audit error: 1 row failed.*SELECT",
+        ):
+            refresh(lake_settings, now=at(3, hour), project=project)
+        published = current(lake_settings)
+        assert published is not None
+        assert published.version != first.version
+        assert {view.name: view.stale_since for view in published.views} == {
+            "active_users_daily": first.published_at,
+            "most_liked_posts_daily": None,
+        }
+        assert rows(lake_settings, "SELECT active, posters FROM active_users_daily") == [(3, 2)]
+        assert rows(lake_settings, "SELECT uri[-2:], likes FROM most_liked_posts_daily") == [("b1", 2), ("a1", 1)]
+        status = read_status(lake_settings, "refresh")
+        assert status is not None
+        assert not status.ok
     change(project, "active_users_daily", "-count(*) AS active", "count(*) AS active")
-    refresh(lake_settings, now=at(3, 12), project=project)
-    assert rows(lake_settings, "SELECT active FROM active_users_daily") == [(4,)]
+    result = refresh(lake_settings, now=at(3, 13), project=project)
+    assert [view.stale_since for view in result.views] == [None, None]
+    assert rows(lake_settings, "SELECT active FROM active_users_daily") == [(5,)]
+    status = read_status(lake_settings, "refresh")
+    assert status is not None
+    assert status.ok
 
 
-def test_a_model_that_cannot_be_computed(lake_settings: Settings) -> None:
+def test_a_stale_day_that_fails_an_audit_stays_on_the_list(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home, "active_users_daily", audits=True)
+    lake = fill(lake_settings)
+    refresh(lake_settings, now=at(9, 10), project=project)
+    lake.post("eve", "e1", at(3, 11))
+    text = "forall(criteria := (\n      active >= 1,"
+    change(project, "active_users_daily", text, text + "\n      active <> 4,")
+    with pytest.raises(AuditFailedError, match='"active" <> 4'):
+        refresh(lake_settings, now=at(9, 11), project=project)
+    assert rows(lake_settings, "SELECT active FROM active_users_daily WHERE day = '2026-07-03'") == [(3,)]
+    change(project, "active_users_daily", "\n      active <> 4,", "")
+    refresh(lake_settings, now=at(9, 12), project=project)
+    assert rows(lake_settings, "SELECT active FROM active_users_daily WHERE day = '2026-07-03'") == [(4,)]
+
+
+def test_a_model_that_cannot_be_computed_leaves_the_others_to_be_published(lake_settings: Settings) -> None:
     project = project_of(lake_settings.home, "posts_by_hour")
     fill(lake_settings)
     change(project, "posts_by_hour", "count(DISTINCT did)", "count(DISTINCT nobody)")
+    with pytest.raises(BuildError, match="nobody"):
+        refresh(lake_settings, now=at(3, 10), project=project)
+    published = current(lake_settings)
+    assert published is not None
+    # It was never published, so there are no last good rows.
+    assert [view.name for view in published.views] == ["most_liked_posts_daily"]
+
+
+def test_nothing_is_published_where_every_view_fails(lake_settings: Settings) -> None:
+    project = project_of(lake_settings.home, "posts_by_hour")
+    fill(lake_settings)
+    change(project, "posts_by_hour", "count(DISTINCT did)", "count(DISTINCT nobody)")
+    change(project, "most_liked_posts_daily", "count(*) AS likes", "count(nobody) AS likes")
     with pytest.raises(BuildError, match="nobody"):
         refresh(lake_settings, now=at(3, 10), project=project)
     assert current(lake_settings) is None

@@ -23,6 +23,7 @@ from bluelake.lake.views.published import Published
 from tests.support.buffers import feed
 from tests.support.frames import commit_frame
 from tests.support.lakes import Lake
+from tests.support.published import publish_view
 from tests.support.redis import RedisServer
 from tests.support.rows import NOON, SECOND, batch, delete, post
 
@@ -46,13 +47,13 @@ def gauges(client: Client) -> dict[tuple[str, ...], float]:
 def test_everything_is_well(
     redis_server: RedisServer,
     buffer: Buffer,
-    published: Published,
     web_settings: Callable[..., Settings],
     client: Client,
 ) -> None:
     settings = web_settings(redis_url=redis_server.url)
     fill(buffer)
     newest = datetime.now(UTC) - timedelta(seconds=90)
+    publish_view(settings, now=newest)
     Lake(settings).write([post("x")], batches=[batch(newest, events_in=1234)])
     report(settings, "ingest", ok=True, state="connected", message="reads host")
     report(settings, "drain", ok=True, state="done", message="7 events")
@@ -67,7 +68,8 @@ def test_everything_is_well(
     assert parts["lake"]["last_batch_at"] == "2026-07-04T12:00:00.000000Z"
     assert (parts["buffer"]["events"], parts["buffer"]["bytes"]) == (7, 100)
     assert parts["ingest"]["last_flush_at"] == "2026-07-04T12:00:00.000000Z"
-    assert parts["views"]["published_at"] == "2026-07-04T12:00:00.000000Z"
+    assert parts["views"]["published_at"] == f"{newest:%Y-%m-%dT%H:%M:%S.%fZ}"
+    assert parts["views"]["held_back"] == []
 
 
 def test_open_gaps_are_a_warning(lake: Lake, client: Client) -> None:

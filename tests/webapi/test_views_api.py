@@ -19,6 +19,7 @@ def test_the_list_describes_every_view(published: Published, client: Client) -> 
             "name": "hours",
             "description": "Posts by hour.",
             "rows": 250,
+            "stale_since": None,
             "columns": [
                 {"name": "hour", "type": "TIMESTAMP WITH TIME ZONE", "description": "The hour"},
                 {"name": "posts", "type": "BIGINT", "description": "Posts <in> it"},

@@ -1,7 +1,7 @@
 """The state of each part and the age of the data: the facts, the parts made from them, and the gaps."""
 
 from bluelake.lake.status.batches import BatchRow
-from bluelake.lake.status.collector import Collector
+from bluelake.lake.status.collector import Collector, ViewsFacts
 from bluelake.lake.status.gaps import Gap, read_gaps
 from bluelake.lake.status.parts import (
     WARNING,
@@ -23,6 +23,7 @@ __all__ = [
     "Collector",
     "Gap",
     "Part",
+    "ViewsFacts",
     "buffer_part",
     "gaps_part",
     "last_batch_part",

@@ -32,7 +32,7 @@ from bluelake.lake.status.batches import (
 )
 from bluelake.lake.status.gaps import Gap, missing_seconds, read_gaps
 from bluelake.lake.tables import GAPS, LIKES, POSTS, TABLES
-from bluelake.lake.views import Published, current
+from bluelake.lake.views import Published, ViewInfo, current
 
 # Redis gets no longer than this for one answer, so that /healthz answers while Redis hangs.
 REDIS_TIMEOUT_SECONDS = 1.0
@@ -147,6 +147,23 @@ class MaintainFacts:
 
 
 @dataclass(frozen=True)
+class ViewsFacts:
+    """The published views, None before the first; the last status of their refresh, None before the first.
+
+    `oldest_file_us`: where nothing is published, when the oldest file of the lake was written, microseconds since 1970.
+    """
+
+    published: Published | None
+    refresh: Status | None
+    oldest_file_us: int | None = None
+
+    @property
+    def held_back(self) -> list[ViewInfo]:
+        """The views that the last refresh could not compute."""
+        return [view for view in self.published.views if view.stale_since is not None] if self.published else []
+
+
+@dataclass(frozen=True)
 class PendingPurgeFacts:
     """How many deleted rows the last maintenance left in the files, and the time of the oldest deletion that waits.
 
@@ -182,7 +199,7 @@ class Collector:
         return ProcessFacts(name, read_status(self._settings, name))
 
     def last_well_seconds(self, task: str) -> float:
-        """When `task` (`seal`, `maintain`) last ended well, seconds since 1970; 0 where it never has. Never raises."""
+        """When `task` (`seal`, `maintain`, `refresh`) last ended well, seconds since 1970; 0 where it never has. Never raises."""
         status = read_status(self._settings, task)
         return (status.last_well_us or 0) / 1e6 if status else 0.0
 
@@ -215,9 +232,10 @@ class Collector:
                 self._gaps = (files, GapsFacts(read_gaps(self._settings, self._store)))
             return self._gaps[1]
 
-    def views(self) -> Published | None:
-        """The published version of the views; None before the first. Raises CorruptViewsError, OSError."""
-        return current(self._settings)
+    def views(self) -> ViewsFacts:
+        """The published views and the last status of their refresh. Raises LakeError, OSError."""
+        published, refresh = current(self._settings), read_status(self._settings, "refresh")
+        return ViewsFacts(published, refresh, None if published else self._oldest_file_us())
 
     def seal(self, now: datetime) -> SealFacts:
         """The last status of the seal, and the hours that wait for the next one at `now`. Raises LakeError."""
@@ -238,9 +256,7 @@ class Collector:
         """The last status of the maintenance, or the age of a lake that never had one. Raises LakeError."""
         if status := read_status(self._settings, "maintain"):
             return MaintainFacts(status)
-        with self._reading("files"):
-            written = (file.added_us for name in TABLES for file in self._store.files(name))
-            return MaintainFacts(None, min(written, default=None))
+        return MaintainFacts(None, self._oldest_file_us())
 
     def pending_purge(self) -> PendingPurgeFacts:
         """The deletions that a maintenance has still to carry out; none where deleted rows are kept. Raises LakeError."""
@@ -249,6 +265,11 @@ class Collector:
         with self._reading("deletions that wait"):
             state = read_state(self._settings.maintenance_dir)
             return PendingPurgeFacts(state.rows, oldest_waiting_us(state, self._store))
+
+    def _oldest_file_us(self) -> int | None:
+        """When the oldest file of the lake was written, microseconds since 1970; None for none. Raises LakeError."""
+        with self._reading("files"):
+            return min((file.added_us for name in TABLES for file in self._store.files(name)), default=None)
 
     @contextmanager
     def _redis(self) -> Iterator[Buffer]:

@@ -21,14 +21,15 @@ from bluelake.lake.status.collector import (
     RejectsFacts,
     SealFacts,
     UnreadableFactError,
+    ViewsFacts,
 )
 from bluelake.lake.status.gaps import describe
-from bluelake.lake.views import Published
 
 WARNING = "warning"
-# Seals run hourly and maintenances daily. After so long without one, somebody should look.
+# Seals run hourly, maintenances and refreshes daily. After so long without one, somebody should look.
 SEAL_LATE_SECONDS = 3 * 3600.0
 MAINTAIN_LATE_SECONDS = 2 * 86400.0
+REFRESH_LATE_SECONDS = 2 * 86400.0
 # A status older than this says nothing about its process any more.
 STALE_SECONDS = {"ingest": 30.0, "drain": 900.0}
 
@@ -131,12 +132,22 @@ def gaps_part(gaps: GapsFacts) -> Part:
     return Part("gaps", True, WARNING if gaps.open else "ok", describe(gaps.gaps))
 
 
-def views_part(published: Published | None, now: datetime) -> Part:
-    """When the views were published. None: there is no publication yet."""
-    if published is None:
-        return Part("views", True, "none", "not published yet; `bluelake views refresh` builds them")
-    age = (now - published.published_at).total_seconds()
-    return Part("views", True, "published", f"{len(published.views)} views, published {_ago(age)}")
+def views_part(views: ViewsFacts, now: datetime) -> Part:
+    """When the views were published, whether the last refresh failed, and whether the next one is overdue at `now`."""
+    published, refresh = views.published, views.refresh
+    detail, since_us = "not published yet; `bluelake views refresh` builds them", views.oldest_file_us
+    if published is not None:
+        since_us = to_us(published.published_at)
+        detail = f"{len(published.views)} views, published {_ago(_seconds(since_us, now))}"
+    if views.held_back:
+        held = ", ".join(view.name for view in views.held_back)
+        detail = f"{detail}; held back with earlier rows: {held}"
+    if refresh is not None and not refresh.ok:
+        failed = f"the last refresh failed {_ago(_seconds(refresh.at_us, now))}: {refresh.message}"
+        return Part("views", True, WARNING, f"{detail}; {failed}")
+    if since_us is not None and _seconds(since_us, now) > REFRESH_LATE_SECONDS:
+        return Part("views", True, WARNING, f"{detail}; overdue: see whether refresh_views runs")
+    return Part("views", True, "published" if published else "none", detail)
 
 
 def seal_part(seal: SealFacts, now: datetime) -> Part:

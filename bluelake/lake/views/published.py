@@ -54,12 +54,16 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class ViewInfo:
-    """One view: a table of the same name in schema `main` of the published file, and how many rows it has."""
+    """One view: a table of the same name in schema `main` of the published file, and how many rows it has.
+
+    `stale_since`: where the refreshes since could not compute the view, when its rows were published first, UTC.
+    """
 
     name: str
     description: str
     rows: int
     columns: tuple[ColumnInfo, ...]
+    stale_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ def current(settings: Settings) -> Published | None:
                 view["description"],
                 int(view["rows"]),
                 tuple(ColumnInfo(column["name"], column["type"], column["description"]) for column in view["columns"]),
+                datetime.fromisoformat(view["stale_since"]) if view.get("stale_since") else None,
             )
             for view in state["views"]
         )
@@ -266,7 +271,11 @@ def _to_json(published: Published) -> bytes:
         "published_at": published.published_at.isoformat(),
         "views": [asdict(view) for view in published.views],
     }
-    return json.dumps(state, indent=1, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(state, indent=1, ensure_ascii=False, default=_json_time).encode() + b"\n"
+
+
+def _json_time(moment: datetime) -> str:
+    return moment.isoformat()
 
 
 def _columns(view: ViewInfo, relation: duckdb.DuckDBPyRelation) -> tuple[ColumnInfo, ...]:

@@ -15,6 +15,7 @@ from bluelake.lake.status.collector import (
     MaintainFacts,
     PendingPurgeFacts,
     UnreadableFactError,
+    ViewsFacts,
     WaitingHours,
 )
 from bluelake.lake.status.parts import Part, status
@@ -35,7 +36,7 @@ def test_an_empty_lake_has_every_fact(lake_settings: Settings) -> None:
         False,
     )
     assert (collector.gaps().open, collector.gaps().missing_seconds) == ([], 0)
-    assert collector.views() is None
+    assert collector.views() == ViewsFacts(None, None, None)
     assert (collector.seal(NOON).status, collector.seal(NOON).waiting) == (None, WaitingHours())
     assert collector.maintain() == MaintainFacts(None, None)
     assert collector.pending_purge() == PendingPurgeFacts(0, None)

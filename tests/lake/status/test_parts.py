@@ -15,9 +15,10 @@ from bluelake.lake.compaction import maintain, seal
 from bluelake.lake.delta import Store
 from bluelake.lake.delta.log import entries
 from bluelake.lake.status.collector import Collector
-from bluelake.lake.status.parts import Part, maintain_part, seal_part, status
+from bluelake.lake.status.parts import Part, maintain_part, seal_part, status, views_part
 from bluelake.lake.tables import POSTS
 from tests.support.lakes import Lake
+from tests.support.published import publish_view
 from tests.support.rows import NOON, SECOND, post
 
 HOUR = timedelta(hours=1)
@@ -51,6 +52,10 @@ def sealing(settings: Settings, now: datetime) -> Part:
 
 def maintaining(settings: Settings, now: datetime) -> Part:
     return maintain_part(Collector(settings, Store(settings.lake_dir)).maintain(), now)
+
+
+def viewing(settings: Settings, now: datetime) -> Part:
+    return views_part(Collector(settings, Store(settings.lake_dir)).views(), now)
 
 
 @pytest.mark.parametrize("sealed_well", [False, True])
@@ -124,6 +129,37 @@ def test_one_that_failed_has_failed_however_long_ago(lake_settings: Settings, sa
             (False, "failed")
         ] * 2
         assert Collector(lake_settings, Store(lake_settings.lake_dir)).last_well_seconds(task) == NOON.timestamp()
+
+
+def test_a_refresh_that_does_not_come_back_is_a_warning(lake_settings: Settings) -> None:
+    publish_view(lake_settings, now=NOON)
+    assert viewing(lake_settings, NOON + 2 * DAY) == Part("views", True, "published", "1 views, published 48 h ago")
+    part = viewing(lake_settings, NOON + 2 * DAY + SECOND)
+    assert (part.ok, part.state) == (True, "warning")
+    assert part.detail.endswith("overdue: see whether refresh_views runs")
+
+
+def test_a_refresh_that_has_never_run_is_a_warning_once_the_lake_is_old(lake_settings: Settings) -> None:
+    Lake(lake_settings).write([post("x")])
+    came(lake_settings, NOON)
+    assert viewing(lake_settings, NOON + 2 * DAY).state == "none"
+    assert viewing(lake_settings, NOON + 2 * DAY + SECOND).state == "warning"
+
+
+def test_a_refresh_that_failed_is_a_warning_that_names_what_is_held_back(
+    lake_settings: Settings, say: Callable[..., None]
+) -> None:
+    publish_view(lake_settings, now=NOON + HOUR, stale_since=NOON)
+    say(NOON + HOUR, "refresh", ok=False)
+    assert viewing(lake_settings, NOON + 2 * HOUR) == Part(
+        "views",
+        True,
+        "warning",
+        "1 views, published 60 min ago; held back with earlier rows: ranks; the last refresh failed 60 min ago: that is all",
+    )
+    publish_view(lake_settings, now=NOON + 3 * HOUR)
+    say(NOON + 3 * HOUR, "refresh")
+    assert viewing(lake_settings, NOON + 4 * HOUR).state == "published"
 
 
 @pytest.mark.parametrize(
