@@ -144,3 +144,16 @@ def test_every_room_is_in_the_contract_of_layers() -> None:
     rooms -= {house for house in HOUSES if any(room.startswith(f"{house}.") for room in rooms)}
     assert rooms == layers
     assert set(PYPROJECT["tool"]["importlinter"]["root_packages"]) == {name.partition(".")[0] for name in layers}
+
+
+def test_mypy_reads_every_package_that_is_imported() -> None:
+    overrides = PYPROJECT["tool"]["mypy"]["overrides"]
+    skipped = {
+        module.removesuffix(".*")
+        for override in overrides
+        if override.get("follow_imports") == "skip"
+        for module in override["module"]
+    }
+    assert "sqlalchemy" in skipped
+    imported = {module.partition(".")[0] for path in sources(*top_folders(), "tests") for module, _ in imports_of(path)}
+    assert imported & skipped == set()
