@@ -40,14 +40,18 @@ check: $(READY) ## lint, formatting, types, import rules
 
 PYTEST := $(BIN)/python -m pytest -q
 FAST_TESTS := $(PYTEST) -n 2 -m "not integration"
-# These wait more than they compute. Those that run Airflow go one after the other, so that it starts in time.
-CHAOS_TESTS := $(PYTEST) -n 2 -m integration tests/harness/chaos
-STACK_TESTS := $(PYTEST) -m integration --ignore=tests/harness/chaos
+# `make test` runs three groups side by side. Chaos and the stack wait more than they compute. The tests of the stack go one
+# after the other, so that Airflow starts in time.
+CHAOS := tests/harness/chaos
+STACK := tests/integration tests/test_wheel.py tests/test_compose_run.py
+CHAOS_TESTS := $(PYTEST) -n 2 $(CHAOS)
+STACK_TESTS := $(PYTEST) $(STACK)
+OTHER_TESTS := $(PYTEST) -n 2 $(addprefix --ignore=,$(CHAOS) $(STACK))
 
 test: $(READY) ## everything at once: what check does, and all tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/at-once scripts/check '$(FAST_TESTS)' '$(CHAOS_TESTS)' '$(STACK_TESTS)'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/at-once scripts/check '$(OTHER_TESTS)' '$(CHAOS_TESTS)' '$(STACK_TESTS)'
 
-test-fast: $(READY) ## the tests that start no whole stack and no chaos; without check
+test-fast: $(READY) ## the tests that are not marked integration; without check
 	@$(FAST_TESTS)
 
 fmt: $(READY) ## format the code and mend what the linter can

@@ -184,6 +184,7 @@ IMPORTS = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("service", sorted(IMPORTS))
 def test_an_image_holds_all_that_its_process_imports(service: str, tmp_path: Path) -> None:
     for folder in folders(service):

@@ -61,6 +61,7 @@ def test_sql_gives_objects(filled: dict[str, str]) -> None:
     ]
 
 
+@pytest.mark.integration
 def test_a_process_of_its_own_says_the_same(filled: dict[str, str]) -> None:
     for arguments in (["sql", "SELECT rkey FROM likes", "--json"], ["sql", "SELEC"]):
         process, here = bluelake_process(*arguments, **filled), bluelake(*arguments, **filled)
@@ -87,6 +88,7 @@ def test_seal_and_maintain_tell_what_they_did(filled: dict[str, str]) -> None:
     assert (parts["seal"]["state"], parts["maintain"]["state"]) == ("sealed", "done")
 
 
+@pytest.mark.integration
 def test_a_stepped_clock_is_that_of_every_command(filled: dict[str, str], buffer: Buffer, tmp_path: Path) -> None:
     offset = tmp_path / "clock"
     # To half past twelve on the day of the events: their hour has not passed yet.

@@ -71,18 +71,21 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.integration
 def test_all_parse_without_an_error_and_without_a_heavy_import(parsed: dict[str, Any]) -> None:
     assert parsed["errors"] == {}
     assert parsed["heavy"] == []
     assert set(parsed["dags"]) == {"drain_buffer", "maintain_lake", "refresh_views", "seal_hours"}
 
 
+@pytest.mark.integration
 def test_one_run_at_a_time_and_docs_in_the_ui(parsed: dict[str, Any]) -> None:
     for dag in parsed["dags"].values():
         assert (dag["max_active_runs"], dag["catchup"], dag["doc"]) == (1, False, True)
         assert all(task["doc"] for task in dag["tasks"].values())
 
 
+@pytest.mark.integration
 def test_retries_with_backoff(parsed: dict[str, Any]) -> None:
     for dag in parsed["dags"].values():
         for task in dag["tasks"].values():
@@ -90,18 +93,21 @@ def test_retries_with_backoff(parsed: dict[str, Any]) -> None:
             assert task["backoff"]
 
 
+@pytest.mark.integration
 def test_heavy_tasks_share_the_pool_of_one_slot(parsed: dict[str, Any]) -> None:
     pools = {name: task["pool"] for dag in parsed["dags"].values() for name, task in dag["tasks"].items()}
     assert {pools[task] for task in ("drain", "seal", "maintain", "refresh")} == {POOL}
     assert pools["buffer_answers"] != POOL
 
 
+@pytest.mark.integration
 def test_a_drain_goes_before_what_waits_with_it(parsed: dict[str, Any]) -> None:
     heavy = {name: task["priority"] for dag in parsed["dags"].values() for name, task in dag["tasks"].items()}
     # Airflow adds the weight of what comes after a task.
     assert heavy["drain"] > max(heavy[name] for name in ("seal", "maintain", "refresh"))
 
 
+@pytest.mark.integration
 def test_assets_lie_between_them(parsed: dict[str, Any]) -> None:
     drain = parsed["dags"]["drain_buffer"]["tasks"]
     refresh = parsed["dags"]["refresh_views"]["tasks"]["refresh"]

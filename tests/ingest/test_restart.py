@@ -14,6 +14,8 @@ from tests.support.jetstream_host import JetstreamHost, jetstream_host
 from tests.support.paths import ROOT
 from tests.support.processes import clean_environment
 
+pytestmark = pytest.mark.integration
+
 
 async def ingester(settings: Settings, *hosts: JetstreamHost, **environment: str) -> asyncio.subprocess.Process:
     """A running `bluelake ingest`."""

@@ -123,6 +123,7 @@ def test_docs_describe_every_view_and_column(models: dict[str, SqlModel]) -> Non
         assert documented == [(column, kinds[column], model.column_descriptions[column]) for column in kinds]
 
 
+@pytest.mark.integration
 def test_the_command_line_loads_it_without_a_lake_and_writes_only_into_the_home(tmp_path: Path) -> None:
     before = sorted(path for path in PROJECT.rglob("*") if "__pycache__" not in path.parts)
     home = tmp_path / "home"
@@ -143,6 +144,7 @@ def test_the_command_line_loads_it_without_a_lake_and_writes_only_into_the_home(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
 
 
+@pytest.mark.integration
 def test_importing_the_refresh_turns_telemetry_off(tmp_path: Path) -> None:
     code = (
         "import transforms.refresh\nfrom sqlmesh.core import analytics\n"

@@ -71,6 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         running.process.wait()
 
 
+@pytest.mark.integration
 def test_a_commit_is_found_by_every_worker_at_once(server: Server) -> None:
     lake = Lake(Settings(bluelake_home=server.home))
     for i in range(3):
@@ -81,6 +82,7 @@ def test_a_commit_is_found_by_every_worker_at_once(server: Server) -> None:
             assert json.loads(body)["meta"]["total"] == i + 1
 
 
+@pytest.mark.integration
 def test_counts_are_those_of_all_workers(server: Server) -> None:
     for _ in range(20):
         assert server.get("/search?nonsense=1")[0] == 400
@@ -90,6 +92,7 @@ def test_counts_are_those_of_all_workers(server: Server) -> None:
     assert server.get("/nope")[0] == 404
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("text", ["x" * 10_000, quote("雨" * 10_000), "%00", "%ff", "%F0%9F%8D%A3", "';DROP--%25(["])
 def test_any_text_gets_an_answer_that_names_it(server: Server, text: str) -> None:
     status, body = server.get(f"/search?text={text}")
@@ -101,6 +104,7 @@ def test_any_text_gets_an_answer_that_names_it(server: Server, text: str) -> Non
         assert status == 200
 
 
+@pytest.mark.integration
 def test_admin_logs_in_with_the_generated_password(server: Server) -> None:
     password_file = server.home / "secrets" / "admin-password"
     assert password_file.stat().st_mode & 0o777 == 0o600
@@ -116,11 +120,13 @@ def test_admin_logs_in_with_the_generated_password(server: Server) -> None:
         assert "Log out" in response.read().decode()
 
 
+@pytest.mark.integration
 def test_static_files_are_served(server: Server) -> None:
     for path in ("/static/webapi/bluelake.css", "/static/admin/css/base.css"):
         assert server.get(path)[0] == 200
 
 
+@pytest.mark.integration
 def test_a_taken_port_is_one_line(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=f"WEB_PORT={server.port}: the port is taken") as caught:
         run(Settings(bluelake_home=tmp_path, web_port=server.port))
@@ -128,6 +134,7 @@ def test_a_taken_port_is_one_line(server: Server, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.integration
 def test_sigterm_ends_it_and_frees_the_port(server: Server) -> None:
     assert server.stop() == 0
     with socket.socket() as probe:
@@ -152,6 +159,7 @@ def test_a_secret_is_made_once(home: Path) -> None:
         secret(settings, "key", 32)
 
 
+@pytest.mark.integration
 def test_two_processes_get_the_same_secret(home: Path) -> None:
     code = (
         "from bluelake.core.settings import load_settings; from bluelake.core.secrets import secret;"

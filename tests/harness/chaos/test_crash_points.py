@@ -36,6 +36,7 @@ def test_every_crash_point_belongs_to_a_process() -> None:
     assert set(PROCESS_OF_POINT) == set(CRASH_POINTS)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("point", [point for point in CRASH_POINTS if "publish" in point])
 def test_a_publication_that_was_killed_is_the_old_one_or_the_new_one(
     point: str, lake_settings: Settings, home: Path

@@ -90,6 +90,7 @@ async def served(port: int, count: int) -> list[bytes]:
         return await take(connection, count)
 
 
+@pytest.mark.integration
 @pytest.mark.anyio
 async def test_a_killed_process_leaves_a_complete_ledger_and_its_successor_goes_on(tmp_path: Path) -> None:
     ledger, epoch = tmp_path / "ledger.jsonl", f"--epoch={now_us()}"
@@ -108,6 +109,7 @@ async def test_a_killed_process_leaves_a_complete_ledger_and_its_successor_goes_
     assert ledger.read_bytes().count(b"\n") >= 800
 
 
+@pytest.mark.integration
 @pytest.mark.anyio
 async def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     process, port = start(tmp_path / "ledger.jsonl")

@@ -404,6 +404,7 @@ def in_a_child(settings: Settings, **environment: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("point", ["before-seal-commit", "mid-seal-commit", "after-seal-commit", "mid-vacuum"])
 def test_killed_anywhere_the_next_maintenance_ends_right(point: str, two_hours: Settings, buffer: Buffer) -> None:
     drained(buffer, two_hours, [unlike(DIDS[0], "3ka"), unlike(DIDS[0], "3ke")])

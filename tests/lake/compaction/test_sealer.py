@@ -428,6 +428,7 @@ def seal_in_a_child(settings: Settings, **environment: str) -> subprocess.Comple
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("power_loss", [False, True], ids=["killed", "power loss"])
 @pytest.mark.parametrize("point", ["before-seal-commit", "mid-seal-commit", "after-seal-commit"])
 def test_killed_anywhere_the_next_seal_ends_right(
@@ -449,6 +450,7 @@ def test_killed_anywhere_the_next_seal_ends_right(
     assert seal(settings, LATER) == []
 
 
+@pytest.mark.integration
 def test_a_drain_after_a_lost_seal_moves_it_aside(buffer: Buffer, settings: Settings) -> None:
     drained(buffer, settings, [like(DIDS[0], "3ka")])
     assert seal_in_a_child(settings, **{VARIABLE: "mid-seal-commit"}).returncode == -9
@@ -469,6 +471,7 @@ for flush in range(1, 101):
 """
 
 
+@pytest.mark.integration
 def test_appends_beside_a_loop_of_seals_lose_no_row_and_fail_neither(lake_settings: Settings) -> None:
     store = Store(lake_settings.lake_dir)
     store.create_tables()

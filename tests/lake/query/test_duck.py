@@ -48,6 +48,7 @@ def ask(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+@pytest.mark.integration
 def test_two_processes_that_spill_at_once_get_their_own_rows_back(home: Path) -> None:
     processes = [start(home, seed) for seed in (1, 2)]
     try:
