@@ -20,7 +20,7 @@ MODEL (
     day = 'The day, UTC.',
     active = 'Accounts that posted, liked, reposted or followed at least once.',
     posters = 'Accounts that posted.',
-    likers = 'Accounts that liked something.',
+    likers = 'Accounts that liked something. Hidden likes do not count.',
     reposters = 'Accounts that reposted something.',
     followers = 'Accounts that followed somebody.'
   ),
@@ -41,7 +41,7 @@ MODEL (
 WITH activity AS (
   SELECT event_at, did, 1 AS posts, 0 AS likes, 0 AS reposts, 0 AS follows FROM @lake(posts)
   UNION ALL
-  SELECT event_at, did, 0, 1, 0, 0 FROM @lake(likes)
+  SELECT event_at, did, 0, 1, 0, 0 FROM @lake(likes) WHERE hide_like IS NOT TRUE
   UNION ALL
   SELECT event_at, did, 0, 0, 1, 0 FROM @lake(reposts)
   UNION ALL

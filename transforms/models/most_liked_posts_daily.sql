@@ -22,7 +22,7 @@ MODEL (
     day = 'The day of the likes, UTC.',
     rank = 'Place on that day, from 1: by likes, then the author and key of the post.',
     uri = 'AT URI of the post.',
-    likes = 'Likes that it got on that day and that were not taken back.',
+    likes = 'Accounts that liked it on that day and did not take it back. An account counts once, however many likes it wrote; a hidden like does not count.',
     author_did = 'DID of the account that wrote it.',
     posted_at = 'When the network saw the post; NULL where the lake does not have it, or it is more than 7 days older than the day.',
     text = 'Its text; NULL as posted_at.',
@@ -46,9 +46,11 @@ WITH likes AS (
     CAST(event_at AT TIME ZONE 'UTC' AS DATE) AS day,
     subject_did AS did,
     subject_rkey AS rkey,
-    count(*) AS likes
+    count(DISTINCT did) AS likes
   FROM @lake(likes)
   WHERE subject_collection = 'app.bsky.feed.post' AND subject_did IS NOT NULL AND subject_rkey IS NOT NULL
+    -- Their accounts asked that these be not counted. NULL: a row of before the column.
+    AND hide_like IS NOT TRUE
   GROUP BY ALL
 ), hidden AS (
   SELECT did FROM @lake(accounts, whole := TRUE) WHERE kind = 'account' AND NOT active
