@@ -155,7 +155,7 @@ def _compute_missing(context: Context, now: datetime, console: RefreshConsole) -
 def _compute_again(context: Context, now: datetime, end: float, console: RefreshConsole) -> int:
     """Compute stale days, at least one, until the monotonic time `end`. Returns how many are left.
 
-    A view that has failed is left out: it stays on the list.
+    A view that has failed already is left out. Its days stay on the list.
     """
     days = changes.waiting(context.engine_adapter, [view_name(model) for model in view_models(context)])
     for number, (day, listed) in enumerate(days.items()):
@@ -179,7 +179,8 @@ def _compute_again(context: Context, now: datetime, end: float, console: Refresh
         except PlanError:
             if not console.failed.keys() & set(views):
                 raise
-        changes.discard(context.engine_adapter, [(view, day) for view in views if view not in console.failed])
+        # SQLMesh itself knows that the day of a view that failed is missing.
+        changes.discard(context.engine_adapter, [(view, day) for view in views])
     return 0
 
 
