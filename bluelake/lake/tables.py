@@ -12,6 +12,10 @@ from typing import Literal
 
 import pyarrow as pa
 
+# Which rules made rows of frames. It grows with every change after which a frame would become another row, and every commit
+# says it (docs/durability.md). 1: before a commit said anything. 2: canonical tags, checked references, RFC 3339 times.
+RULES = 2
+
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 TEXTS = pa.list_(pa.string())
 HOUR_PARTITION = ("year", "month", "day", "hour")

@@ -27,13 +27,14 @@ from deltalake.transaction import RemoveAction
 from bluelake.core.clock import file_now, to_us
 from bluelake.core.crash import crash_point
 from bluelake.core.files import fsync_path
+from bluelake.core.version import VERSION
 from bluelake.lake.delta.actions import add_action, writer_properties
 from bluelake.lake.delta.live import DataFile as DataFile
 from bluelake.lake.delta.live import Live, live_files
 from bluelake.lake.delta.log import added_by, check_log, entries, fsync_commits, metadata_of, recover, write_checkpoint
 from bluelake.lake.delta.rewrite import NewFile
 from bluelake.lake.errors import CommitError, CorruptLogError, RefusedError
-from bluelake.lake.tables import TABLES, Table
+from bluelake.lake.tables import RULES, TABLES, Table
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ _TABLE_CONFIGURATION = {
 # A hook that fails would make a commit that stands look like one that failed. Checkpoints are written once it is
 # durable; the maintenance removes old entries.
 _HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+# What every commit says of its writer. A rewrite keeps the rows of its files as they were read.
+_WRITTEN_BY = {"bluelake_version": VERSION, "bluelake_rules": str(RULES)}
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,11 @@ class Store:
         added = pa.schema([field for field in table.schema if field.name not in known])
         if len(added):
             log.info("%s: new columns: %s", table.name, ", ".join(added.names))
-            opened.alter.add_columns(Schema.from_arrow(added).fields, post_commithook_properties=_HOOKS)
+            opened.alter.add_columns(
+                Schema.from_arrow(added).fields,
+                commit_properties=CommitProperties(custom_metadata=_WRITTEN_BY),
+                post_commithook_properties=_HOOKS,
+            )
             self.make_durable(table.name)
 
     def exists(self, name: str) -> bool:
@@ -243,7 +250,7 @@ class Store:
                     mode="append",
                     schema=delta.schema(),
                     partition_by=list(table.partition),
-                    commit_properties=CommitProperties(max_commit_retries=0),
+                    commit_properties=CommitProperties(custom_metadata=_WRITTEN_BY, max_commit_retries=0),
                     post_commithook_properties=_HOOKS,
                 )
             except CommitFailedError as error:
@@ -278,8 +285,8 @@ class Store:
 def _metadata(application: str, flush: int, counts: Mapping[str, object]) -> dict[str, str]:
     """What a commit tells of itself; only of the drain's are the counts ever read again."""
     if application == APPLICATION:
-        return {"bluelake": json.dumps({"last_flush": flush, **counts})}
-    return {application: json.dumps(dict(counts))}
+        return {**_WRITTEN_BY, "bluelake": json.dumps({"last_flush": flush, **counts})}
+    return {**_WRITTEN_BY, application: json.dumps(dict(counts))}
 
 
 def _remove(file: DataFile, root: Path, now_ms: int) -> RemoveAction:

@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 import bluelake.lake.delta.store
+from bluelake.core.version import VERSION
 from bluelake.lake.delta.store import DataFile, Store
 from bluelake.lake.errors import CorruptLogError
 from bluelake.lake.query import all_rows
@@ -59,6 +60,15 @@ def test_a_flush_is_committed_once_whoever_asks(store: Store) -> None:
     assert sum(file.rows for file in store.files("deletes")) == 1
     assert store.committed_flush("deletes") == 5
     assert store.committed_flush("likes") == 0
+
+
+def test_every_commit_says_which_rules_made_its_rows(store: Store) -> None:
+    store.append(DELETES, delete_rows("3ka"), 1, {})
+    store.append(DELETES, delete_rows("3kb"), 7, {}, application="bluelake-replay")
+    newest, before, creation = store.table("deletes").history()
+    assert [commit["bluelake_rules"] for commit in (newest, before)] == ["2", "2"]
+    assert newest["bluelake_version"] == VERSION
+    assert "bluelake_rules" not in creation
 
 
 def test_files_tell_their_hour_bounds_and_greatest_values(store: Store) -> None:
