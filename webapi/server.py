@@ -4,16 +4,15 @@ gunicorn replaces this process. So its workers inherit nothing of delta-rs, Duck
 a supervisor reach it directly.
 """
 
-import errno
 import logging
 import os
 import shutil
-import socket
 import sys
 
 from bluelake.core.errors import ConfigurationError
 from bluelake.core.secrets import admin_password
 from bluelake.core.settings import Settings, require_home
+from bluelake.stack.ports import require_free_port
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ def run(settings: Settings) -> None:
     Raises ConfigurationError for a taken port, a folder that cannot be written, or a database that cannot be used.
     """
     require_home(settings, create=True)
-    _require_port(settings)
+    require_free_port("WEB_PORT", settings.web_host, settings.web_port)
     prepare_database(settings)
     multiprocess_dir = settings.home / "prometheus" / "web"
     shutil.rmtree(multiprocess_dir, ignore_errors=True)
@@ -100,16 +99,3 @@ def _set_admin(password: str) -> None:
         admin.set_password(password)
         admin.save()
         log.info("the user admin has a new password")
-
-
-def _require_port(settings: Settings) -> None:
-    host, port = settings.web_host, settings.web_port
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
-            raise ConfigurationError(
-                f"WEB_PORT={port}: the port {reason} on {host}; stop what uses it, or choose another WEB_PORT"
-            ) from None

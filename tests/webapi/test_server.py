@@ -128,7 +128,7 @@ def test_static_files_are_served(server: Server) -> None:
 
 @pytest.mark.integration
 def test_a_taken_port_is_one_line(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=f"WEB_PORT={server.port}: the port is taken") as caught:
+    with pytest.raises(ConfigurationError, match=f"WEB_PORT: port {server.port} of 127.0.0.1 is taken") as caught:
         run(Settings(bluelake_home=tmp_path, web_port=server.port))
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)

@@ -28,9 +28,11 @@ def statement(beside: str, name: str) -> str:
 def query(beside: str, name: str, **relations: str) -> str:
     """The statement `sql/<name>.sql` beside the module `beside`, with each of `relations` under the name that it uses.
 
-    Raises ValueError for a relation with its own name, which would mean itself.
+    Raises ValueError for a relation with its own name, which would mean itself, and for a recursive statement.
     """
     text = statement(beside, name)
+    if text.startswith("WITH RECURSIVE "):
+        raise ValueError(f"{name}: a recursive statement cannot take relations")
     if itself := [key for key, value in relations.items() if key == value]:
         raise ValueError(f"{name}: the relation {itself[0]} would name itself; give the table another name")
     if not relations:

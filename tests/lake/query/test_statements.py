@@ -39,6 +39,7 @@ def beside(tmp_path: Path) -> str:
     files = {
         "plain": "-- Rows.\n-- Two lines of comment.\nSELECT a FROM rows WHERE a > $least ORDER BY a\n",
         "own": "-- Of its own.\nWITH doubled AS (SELECT 2 * a AS a FROM rows)\nSELECT a FROM doubled ORDER BY a\n",
+        "recursive": "-- Recursive.\nWITH RECURSIVE n AS (SELECT a FROM rows UNION ALL SELECT a - 1 FROM n WHERE a > 0)\nFROM n\n",
         "joined": "-- Over two.\nSELECT r.a FROM rows AS r WHERE NOT EXISTS (SELECT 1 FROM deletes AS d WHERE d.a = r.a)\n",
     }
     for name, text in files.items():
@@ -93,3 +94,8 @@ def test_a_filter_reaches_the_files_through_a_relation(beside: str, tmp_path: Pa
 def test_a_relation_that_would_name_itself_is_refused(beside: str) -> None:
     with pytest.raises(ValueError, match="rows would name itself"):
         query(beside, "plain", rows="rows")
+
+
+def test_a_recursive_statement_takes_no_relations(beside: str) -> None:
+    with pytest.raises(ValueError, match="recursive"):
+        query(beside, "recursive", rows=THREE)
