@@ -35,7 +35,7 @@ class FlushPipeline:
 
     async def _flush(self, pending: Pending) -> None:
         repeats_from_us = self._asked_us if self._may_repeat else None
-        if await self._flusher.flush(pending, self._host, repeats_from_us):
+        if await self._flusher.flush(pending, self._host, repeats_from_us, self._asked_us):
             self._may_repeat = False
 
     async def wait(self) -> None:

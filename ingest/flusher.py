@@ -106,12 +106,13 @@ class Flusher:
         self._metrics.counter("bluelake_ingest_resumes_total").labels(source).inc()
         return source
 
-    async def flush(self, pending: Pending, host: HostState, repeats_from_us: int | None) -> bool:
+    async def flush(self, pending: Pending, host: HostState, repeats_from_us: int | None, asked_us: int) -> bool:
         """Write `pending`, which `host` served. Waits as long as there is no room or no Redis.
 
         `repeats_from_us`: where the connection began, as long as it may repeat what was flushed before. A repeat does not move
         the cursor back. Otherwise a host that ends each connection early would be asked for more each time. None once the
-        connection is past that: if its times step back then, so does the host's clock. Returns whether the cursor has moved.
+        connection is past that: if its times step back then, so does the host's clock. No cursor goes back behind `asked_us`,
+        where the connection was asked to begin. Returns whether the cursor has moved.
 
         Raises FlushConflictError if Redis has moved on, BufferUnavailableError if it stays away while stopping.
         """
@@ -119,7 +120,7 @@ class Flusher:
             cursor = pending.cursor()
             if cursor is not None:
                 cursor = replace(cursor, lag_us=host.lag.known_us)
-            cursors, has_moved = self.progress.moved(host.name, cursor, repeats_from_us, steady_now_us())
+            cursors, has_moved = self.progress.moved(host.name, cursor, repeats_from_us, steady_now_us(), asked_us)
             await self._write_until_taken(pending, host.name, cursors)
             self._written(pending)
             self.progress.store(cursors, host.name, cursor)

@@ -17,7 +17,7 @@ from bluelake.core.settings import Settings
 from bluelake.core.watermark import Cursor
 from ingest.clocks import SuspectSpan, earliest_us
 from ingest.compression import Dictionary, Inflater, fetch_dictionary
-from ingest.continuity import Continuity, Hole
+from ingest.continuity import Continuity, Hole, Resume
 from ingest.decoder import Decoder
 from ingest.errors import HostError, SlowHostError
 from ingest.flusher import Flusher
@@ -63,13 +63,17 @@ class Follower:
         self.host = ""
         self.received = 0
         self.last_received_at = time.monotonic()
+        # Whether the connection is made to serve what lies in a hole. The host's numbers do not speak for it there.
+        self._is_for_hole = False
 
     async def run(self) -> None:
         """Follow the network until told to stop. Raises FlushConflictError, BufferUnavailableError."""
         delay, stay = FIRST_RETRY_SECONDS, False
         state: HostState | None = None
         while not self._stopping.is_set():
-            state = self._hosts.take(state, stay=stay, wanted=self._gaps.take_wanted())
+            wanted = self._gaps.take_wanted()
+            state = self._hosts.take(state, stay=stay, wanted=wanted)
+            self._is_for_hole = state.url == wanted
             before, stay = self.received, False
             found = state.wire.found
             try:
@@ -79,7 +83,8 @@ class Follower:
             except HostError as error:
                 self.trouble = str(error)
                 stay = self._learn_from(state, error)
-                if stay or error.fault in (HostFault.GAP, HostFault.SLOW):
+                # A silent host has been read for long enough. An event may come at any moment.
+                if stay or error.fault in (HostFault.GAP, HostFault.SLOW, HostFault.SILENT):
                     delay = FIRST_RETRY_SECONDS / 2
             except BluelakeError:
                 raise
@@ -176,6 +181,11 @@ class Follower:
             lambda: self._flusher.progress.horizon_us(state.lag.us),
             is_outdated=state.numbering.take_too_old(),
             network=self._hosts.network,
+            resume=Resume(
+                beginning.asked_us,
+                is_first=not self._flusher.progress.cursors,
+                numbered_until_us=steady_now_us() if beginning.is_by_number and not self._is_for_hole else 0,
+            ),
         )
         return Session(
             settings,

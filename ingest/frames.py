@@ -15,8 +15,8 @@ QUEUE_OF_COLLECTION: dict[str, str] = {
     "app.bsky.actor.profile": "profiles",
 }
 WANTED_COLLECTIONS = tuple(QUEUE_OF_COLLECTION)
-# Jetstream began in 2024; nothing on the network is older than 2022.
-EARLIEST_US = 1_640_995_200_000_000
+# 1971. An operator may import records of any age. A time in seconds or milliseconds reads as one of January 1970.
+EARLIEST_US = 31_536_000_000_000
 
 WireName = Literal["v1", "v2"]
 # The queue of an event, its frame in the v1 shape, its time in microseconds since 1970, and on v2 its sequence number.

@@ -7,11 +7,12 @@ from bluelake.core.clock import now_us
 from bluelake.core.metrics import Metrics
 from bluelake.core.reasons import HostFault
 from ingest.activity import Activity
+from ingest.clocks import FAR_BEHIND_US
 from ingest.continuity import Continuity
 from ingest.decoder import TOO_LARGE, Decoder
 from ingest.errors import HostError
 from ingest.flush_pipeline import FlushPipeline
-from ingest.frames import Notice, Rejected
+from ingest.frames import Notice, Rejected, Routed
 from ingest.host import HostState
 from ingest.pending import reject_notice
 
@@ -58,7 +59,8 @@ class Intake:
         decoder, continuity = self._decoder, self.continuity
         route, inflater, largest = decoder.wire.route, decoder.inflater, decoder.largest_bytes
         add, flush_events = self._pipeline.pending.add, self._flush_events
-        events, time_us, ahead_us = 0, continuity.last_us, continuity.ahead_us()
+        events, time_us, number = 0, continuity.last_us, None
+        behind_us, ahead_us = continuity.behind_us(), continuity.ahead_us()
         try:
             for message in self._messages:
                 frame = message if inflater is None else inflater.inflate(message)
@@ -67,9 +69,13 @@ class Intake:
                     if self._set_aside(frame, routed) >= flush_events:
                         return True
                     continue
-                if routed[2] > ahead_us:
+                if not behind_us <= routed[2] <= ahead_us:
                     self._check_first(routed[2])
-                    continuity.note(events, time_us)
+                    if routed[2] < behind_us:
+                        if self._place_odd(routed, time_us or continuity.position_us) >= flush_events:
+                            return True
+                        continue
+                    continuity.note(events, time_us, number)
                     self.activity.placed(events)
                     events = 0
                     self._host.observe_lag(*self._pipeline.pending.busiest())
@@ -79,10 +85,10 @@ class Intake:
                             return True
                         continue
                     self.release()
-                    ahead_us = routed[2] + continuity.gap_us
-                queue, frame, time_us, seq = routed
+                    behind_us, ahead_us = max(behind_us, routed[2] - FAR_BEHIND_US), routed[2] + continuity.gap_us
+                queue, frame, time_us, number = routed
                 events += 1
-                if add(queue, frame, time_us, seq) >= flush_events:
+                if add(queue, frame, time_us, number) >= flush_events:
                     return True
             return False
         except Exception:
@@ -90,7 +96,19 @@ class Intake:
             raise
         finally:
             self.activity.placed(events)
-            continuity.note(events, time_us)
+            continuity.note(events, time_us, number)
+
+    def _place_odd(self, routed: Routed, position_us: int) -> int:
+        """Place an event whose time is years behind the stream's `position_us`. Returns as `Pending.add`."""
+        queue, frame, time_us, seq = routed
+        self.activity.placed(1)
+        return self._pipeline.pending.add_odd(queue, frame, time_us, seq, position_us)
+
+    def place_overdue(self) -> None:
+        """Place the events that were held back for long enough."""
+        for queue, frame, time_us, seq in self.continuity.overdue():
+            self._pipeline.pending.add(queue, frame, time_us, seq)
+            self.activity.placed(1)
 
     def _check_first(self, time_us: int) -> None:
         """Raise HostError where the first event, asked for by its number, is another one: the host counts anew."""

@@ -36,6 +36,8 @@ class Pending:
         self.frames: defaultdict[str, list[bytes]] = defaultdict(list)
         self.times: defaultdict[str, list[int]] = defaultdict(list)
         self.seqs: defaultdict[str, list[int]] = defaultdict(list)
+        # The true times of the events that have an odd one, by queue and position there.
+        self._odd_times: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self.large_bytes = 0
         self.moves_cursor = True
 
@@ -51,6 +53,11 @@ class Pending:
             if self.large_bytes >= FLUSH_BYTES:
                 return ENOUGH
         return len(frames)
+
+    def add_odd(self, queue: str, frame: bytes, time_us: int, seq: int | None, position_us: int) -> int:
+        """The same for a frame whose time tells nothing of where the stream is: that is `position_us`."""
+        self._odd_times[queue][len(self.frames[queue])] = time_us
+        return self.add(queue, frame, position_us, seq)
 
     @property
     def size_bytes(self) -> int:
@@ -94,9 +101,13 @@ class Pending:
         return [
             encoder.encode(queue, frames[start:end], min(times[start:end]), max(times[start:end]))
             for queue, frames in self.frames.items()
-            for times in (self.times[queue],)
+            for times in (self._true_times(queue),)
             for start, end in _cuts(frames, chunk_events)
         ]
+
+    def _true_times(self, queue: str) -> list[int]:
+        times, odd = self.times[queue], self._odd_times.get(queue)
+        return times if odd is None else [odd.get(number, time_us) for number, time_us in enumerate(times)]
 
     def add_notice(self, queue: str, notice: dict[str, object], time_us: int) -> int:
         """Take a notice of the ingester's own, for one of OWN_QUEUES. It does not move the cursor. Returns as `add`."""

@@ -30,11 +30,12 @@ class Progress:
         return are_comparable(lag_us, [cursor for other, cursor in self._reached.items() if other != name])
 
     def moved(
-        self, name: str, cursor: Cursor | None, repeats_from_us: int | None, now_us: int
+        self, name: str, cursor: Cursor | None, repeats_from_us: int | None, now_us: int, asked_us: int = 0
     ) -> tuple[dict[str, Cursor], bool]:
         """The cursors with host `name` at `cursor`, and whether that moves them.
 
-        They stay where `cursor` lies between `repeats_from_us` and the present one: the connection repeats itself there.
+        They stay where `cursor` lies between `repeats_from_us` and the present one: the connection repeats itself there. They
+        stay too where it lies before `asked_us`: nobody has asked for that.
         """
         if cursor is None:
             return dict(self.cursors), False
@@ -42,6 +43,7 @@ class Progress:
         moved = capped_at(cursor, now_us)
         to_us = self.cursors.get(name, Cursor(0)).time_us
         has_moved = repeats_from_us is None or not repeats_from_us <= moved.time_us < to_us
+        has_moved = has_moved and moved.time_us >= asked_us
         return ({**self.cursors, name: moved} if has_moved else dict(self.cursors)), has_moved
 
     def store(self, cursors: dict[str, Cursor], name: str, cursor: Cursor | None) -> None:

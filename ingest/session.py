@@ -46,6 +46,11 @@ class Beginning:
     begun_us: int
     first_by_us: int | None = None
 
+    @property
+    def is_by_number(self) -> bool:
+        """Whether it was asked by the host's own number."""
+        return self.first_by_us is not None
+
 
 class Session:
     """One connection's frames on their way to Redis. `activity`: what it has done so far."""
@@ -150,8 +155,9 @@ class Session:
         while not self.is_past_skip:
             await asyncio.sleep(self._settings.flush_seconds)
             self._decoder.move_latest()
-            await self._start_flush()
             continuity.confirm()
+            self._intake.place_overdue()
+            await self._start_flush()
             if continuity.hole is not None:
                 await self._pass(continuity.hole)
 

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 from bluelake.core.urls import shown
 from bluelake.core.watermark import Cursor
 from ingest.errors import HostError, IngestError
-from ingest.frames import EARLIEST_US, Notice, Wire, WireName
+from ingest.frames import Notice, Wire, WireName
 from ingest.jetstream import Request, host_name, lacks_wire, open_stream, wire_of_path
 from ingest.receive import FrameStream
 from ingest.wire_v1 import WireV1
@@ -26,6 +26,8 @@ from repair.span_progress import SpanProgress
 IDLE_SECONDS = 20.0
 # The replay checks which times an event may claim.
 _ANY_US = 2**62
+# 2022. A cursor counts the time at which a host saw an event, and no host is older. On v2 a small number is a sequence number.
+_FIRST_WITNESSED_US = 1_640_995_200_000_000
 _NOTES_KEPT, _LONGEST_NOTE = 8, 200
 
 # Called now and then with the time of an event, microseconds since 1970.
@@ -82,8 +84,7 @@ def record(
     wires: tuple[WireName, ...] = ("v2", "v1") if named is None else (named,)
     with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as writer:
         recorder = _Recorder(host_name(url), end_us, writer, progress)
-        # On v2 a number below the earliest time is a sequence number.
-        return asyncio.run(_record(url, wires, Cursor(max(start_us, EARLIEST_US)), recorder, idle_seconds))
+        return asyncio.run(_record(url, wires, Cursor(max(start_us, _FIRST_WITNESSED_US)), recorder, idle_seconds))
 
 
 async def _record(

@@ -16,13 +16,14 @@ can be compared.
 """
 
 from ingest.clocks.lag import Lag, rev_us
-from ingest.clocks.odd import CURSOR_SAMPLE, furthest_us, typical_cursor
+from ingest.clocks.odd import CURSOR_SAMPLE, FAR_BEHIND_US, furthest_us, typical_cursor
 from ingest.clocks.reach import are_comparable, capped_at, horizon_us, made_us, newest_us
 from ingest.clocks.resume import earliest_us, resume_position
 from ingest.clocks.suspect import SuspectSpan
 
 __all__ = [
     "CURSOR_SAMPLE",
+    "FAR_BEHIND_US",
     "Lag",
     "SuspectSpan",
     "are_comparable",

@@ -9,6 +9,8 @@ from bluelake.core.watermark import Cursor
 CURSOR_SAMPLE = 9
 # A time that is further ahead of those around it does not tell where the stream is.
 ODD_US = 1_000_000
+# Nor does one that is so much further behind: an operator has imported it. A clock that is set back goes less far.
+FAR_BEHIND_US = 86_400_000_000
 
 
 def typical_cursor(times: Sequence[int], seqs: Sequence[int]) -> Cursor | None:

@@ -174,7 +174,7 @@ def test_a_replay_begins_late_though_events_that_are_here_already_come_before_it
 def test_two_events_behind_a_hole_confirm_it_after_a_while_and_a_lone_one_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    continuity = Continuity(GAP_US, lambda: 100 * SECOND_US)
+    continuity = Continuity(GAP_US, lambda: 100 * SECOND_US, network=Network(is_steady=True))
     now = 1000.0
     monkeypatch.setattr("ingest.continuity.time.monotonic", lambda: now)
     assert not continuity.admit(event(200))

@@ -190,7 +190,7 @@ def test_rejects_of_the_v2_wire_stay_what_they_were(buffer: Buffer, settings: Se
         sound.replace(b"#commit", b"#strange"),
         sound.replace(b'"rkey"', b'"key"'),
         sound.replace(b"app.bsky.feed.like", b"app.bsky.feed.generator"),
-        sound.replace(b"2026-07", b"2016-07"),
+        sound.replace(b"2026-07", b"1970-07"),
         b'{"$type":"strange","payload":{}}',
         b'{"$type":"message","payload":',
     ]

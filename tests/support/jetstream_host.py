@@ -28,6 +28,7 @@ class JetstreamHost:
     `wires`: which it speaks. `cursors`: those that it was asked for, `queries` the whole questions, `paths` their paths.
     `clock_us`: what its clock is ahead by. `first_seq`: the sequence number of its first frame; others follow in steps of 3.
     `floor_us`: it serves nothing older. `withheld`: spans of (base) time that it never serves. `silent`: it sends nothing.
+    `imported`: frames with a time that an operator has imported; a cursor counts the time of the frame before.
     `heeds_largest`: it leaves out what is larger than was asked for.
     `refusal`: HTTP status, body and headers in place of a handshake, so many times as `refusals` says, or until it is taken
     back. `no_endpoint`: the status for a wire that it does not speak.
@@ -46,6 +47,7 @@ class JetstreamHost:
         self.first_seq = 1
         self.floor_us = 0
         self.withheld: list[tuple[int, int]] = []
+        self.imported: set[bytes] = set()
         self.silent = False
         self.heeds_largest = True
         self.refusal: tuple[int, str, Mapping[str, str]] | None = None
@@ -158,13 +160,14 @@ class JetstreamHost:
         try:
             if is_v2 and cursor is not None and 10**15 <= cursor < self.floor_us:
                 await self._send(connection, compressor, _message("info", {"name": "OutdatedCursor", "message": "x"}))
-            sent = 0
+            sent, witnessed_us = 0, 0
             while not self._ended:
                 async with self._grown:
                     await self._grown.wait_for(partial(self._has_more_than, sent))
                 for number, frame in enumerate(self.frames[sent:], start=sent):
                     sent += 1
-                    if len(frame) <= largest and self._serves(frame, self.seq(number), cursor):
+                    witnessed_us = witnessed_us if frame in self.imported else _time_us(frame)
+                    if len(frame) <= largest and self._serves(witnessed_us, self.seq(number), cursor):
                         served = shifted(frame, self.clock_us)
                         await self._send(connection, compressor, as_v2(served, self.seq(number)) if is_v2 else served)
         except ConnectionClosed:
@@ -175,8 +178,7 @@ class JetstreamHost:
     def _has_more_than(self, sent: int) -> bool:
         return len(self.frames) > sent or self._ended
 
-    def _serves(self, frame: bytes, seq: int, cursor: int | None) -> bool:
-        time_us = _time_us(frame)
+    def _serves(self, time_us: int, seq: int, cursor: int | None) -> bool:
         if self.silent or time_us < self.floor_us or any(first <= time_us < last for first, last in self.withheld):
             return False
         if cursor is None:

@@ -4,6 +4,7 @@ from harness.chaos.mutants.mutant import Mutant
 
 _INGESTER = "tests/ingest/test_ingester.py::"
 _FAILOVER = "tests/ingest/test_failover.py::"
+_QUIET = "tests/cases/test_quiet_hosts.py::"
 
 MUTANTS = (
     Mutant(
@@ -198,8 +199,8 @@ MUTANTS = (
         "jump-unnoticed",
         "a jump of a steady stream's times is taken for a quiet network",
         "ingest/continuity.py",
-        "return None if not is_steady else Hole(",
-        "return None if not is_steady or self.last_us else Hole(",
+        "        if is_steady is False and not begins:",
+        "        if self.last_us:",
         (f"{_FAILOVER}test_what_one_host_skipped_another_one_serves",),
         harness="40 host-skip",
     ),
@@ -207,7 +208,7 @@ MUTANTS = (
         "late-start-unnoticed",
         "a host that silently begins later than it was asked to is believed",
         "ingest/continuity.py",
-        "            return Hole(start_us, time_us, cause, 0 if self.is_outdated else self.gap_us)",
+        "            return _Watch(hole, begins=True, is_steady=self._network.is_steady, since=now)",
         "            return None",
         (f"{_INGESTER}test_a_replay_that_starts_too_late_is_a_gap",),
         harness="48 outage",
@@ -224,12 +225,58 @@ MUTANTS = (
         "cursor-too-old-swallowed",
         "a sequence number that the host no longer has is followed by time, and nobody notes what is missing",
         "ingest/continuity.py",
-        "GapCause.CURSOR_TOO_OLD if self.is_outdated else GapCause.REPLAY_STARTS_LATE\n"
-        "            return Hole(start_us, time_us, cause, 0 if self.is_outdated else self.gap_us)",
-        "GapCause.CURSOR_TOO_OLD if self.is_outdated else GapCause.REPLAY_STARTS_LATE\n"
-        "            return None if self.is_outdated else Hole(start_us, time_us, cause, self.gap_us)",
+        "            hole = Hole(start_us, time_us, cause, 0 if self.is_outdated else self.gap_us)",
+        "            hole = Hole(start_us, time_us, cause, 10**15 if self.is_outdated else self.gap_us)",
         ("tests/ingest/test_wires.py::test_a_sequence_number_that_is_too_old_is_followed_by_time_and_is_a_gap",),
         harness="40 outage",
+    ),
+    Mutant(
+        "quiet-host-has-gaps",
+        "the events behind a jump do not count: a host with an event every few minutes gets a gap for every five",
+        "ingest/continuity.py",
+        "        if watch.is_steady is None and STEADY_EVENTS * distance_us <= self.gap_us:",
+        "        if watch.is_steady is None:",
+        (f"{_QUIET}test_a_quiet_hosts_history_has_no_gap",),
+    ),
+    Mutant(
+        "quiet-events-held-back",
+        "an event behind a possible hole waits until four others have come, on a quiet host for a quarter of an hour",
+        "ingest/session.py",
+        "            self._intake.place_overdue()\n",
+        "",
+        (f"{_QUIET}test_a_quiet_hosts_events_are_held_back_for_seconds_only",),
+    ),
+    Mutant(
+        "own-number-not-believed",
+        "a resume by the host's own number is a gap if the network was quiet meanwhile",
+        "ingest/continuity.py",
+        "return self.last_us < self._resume.numbered_until_us and self._numbers.go_on_at(seq)",
+        "return False",
+        (f"{_QUIET}test_a_resume_by_the_hosts_own_number_has_no_gap",),
+    ),
+    Mutant(
+        "missing-numbers-believed",
+        "a resume by the host's own number hides a hole in which numbers are missing",
+        "ingest/continuity.py",
+        "return 0 <= seq - self._last <= STEADY_EVENTS * usual",
+        "return True",
+        (f"{_FAILOVER}test_a_restart_right_before_a_gap_finds_it_though_the_other_hosts_clock_is_ahead",),
+    ),
+    Mutant(
+        "imported-time-moves-the-stream",
+        "an imported time of years ago moves the stream and its cursor back, and what follows looks like a hole",
+        "ingest/continuity.py",
+        "return self._furthest_us - FAR_BEHIND_US",
+        "return 0",
+        (f"{_QUIET}test_an_imported_time_is_an_odd_event_and_no_hole",),
+    ),
+    Mutant(
+        "cursor-behind-what-was-asked",
+        "imported times move the cursor to before what was asked: the next connection brings what nobody wanted",
+        "ingest/progress.py",
+        "has_moved = has_moved and moved.time_us >= asked_us",
+        "has_moved = has_moved and moved.time_us >= 0",
+        (f"{_QUIET}test_a_first_run_that_begins_now_asks_for_nothing_before",),
     ),
     Mutant(
         "no-other-host-asked-for-a-gap",
