@@ -39,7 +39,7 @@ def beside(tmp_path: Path) -> str:
     files = {
         "plain": "-- Rows.\n-- Two lines of comment.\nSELECT a FROM rows WHERE a > $least ORDER BY a\n",
         "own": "-- Of its own.\nWITH doubled AS (SELECT 2 * a AS a FROM rows)\nSELECT a FROM doubled ORDER BY a\n",
-        "recursive": "-- Recursive.\nWITH RECURSIVE n AS (SELECT a FROM rows UNION ALL SELECT a - 1 FROM n WHERE a > 0)\nFROM n\n",
+        "recursive": "-- Itself.\nWITH RECURSIVE n AS (FROM rows UNION ALL SELECT a - 1 FROM n WHERE a > 0)\nFROM n\n",
         "joined": "-- Over two.\nSELECT r.a FROM rows AS r WHERE NOT EXISTS (SELECT 1 FROM deletes AS d WHERE d.a = r.a)\n",
     }
     for name, text in files.items():
