@@ -96,7 +96,7 @@ class Follower:
             finally:
                 self._hosts.release(state)
                 if found == "v1":
-                    # It was for one connection. A v2 host may have had no v2 for a moment, and only v2 tells an account's reset.
+                    # It was for one connection. A v2 host may have had no v2 for a moment, and v1 may not tell a reset.
                     state.wire.forget()
             delay = FIRST_RETRY_SECONDS if self.received > before else min(delay * 2, LAST_RETRY_SECONDS)
             await self._pause(delay * random.uniform(0.5, 1.0))

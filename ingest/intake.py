@@ -18,6 +18,8 @@ from ingest.pending import reject_notice
 
 log = logging.getLogger(__name__)
 
+HEARTBEATS = ("cursor", "heartbeat")
+
 
 class Intake:
     """Puts one connection's frames into their queues.
@@ -133,7 +135,9 @@ class Intake:
     def _set_aside(self, frame: bytes, routed: Rejected | Notice) -> int:
         """Keep a reject, or heed a notice. Returns as `Pending.add`. Raises HostError for a host's own error."""
         if isinstance(routed, Notice):
-            log.warning("%s says %s: %s", self._host.name, routed.name, routed.message)
+            # A host may send these every second.
+            level = logging.DEBUG if routed.name in HEARTBEATS else logging.WARNING
+            log.log(level, "%s says %s: %s", self._host.name, routed.name, routed.message)
             if routed.is_error:
                 raise HostError(
                     HostFault.ERROR_FRAME, f"{self._host.name} ended the stream: {routed.name} {routed.message}"

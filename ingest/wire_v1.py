@@ -1,6 +1,7 @@
 """The v1 wire (`/subscribe`): frames are bare JSON objects, and a cursor is a time.
 
-Only kind, time, operation and collection are decoded. The rest is checked for JSON syntax and left to the drain. The wire is
+Only kind, time, operation and collection are decoded. The rest is checked for JSON syntax and left to the drain. A `sync`
+becomes the delete of a whole repository, as on v2. The wire is
 described at https://github.com/bluesky-social/jetstream.
 """
 
@@ -12,10 +13,21 @@ import msgspec
 
 from bluelake.core.reasons import RejectReason, diagnose_syntax
 from bluelake.core.watermark import Cursor
-from ingest.frames import EARLIEST_US, QUEUE_OF_COLLECTION, WANTED_COLLECTIONS, Rejected, Routed, WireName, out_of_time
+from ingest.frames import (
+    EARLIEST_US,
+    QUEUE_OF_COLLECTION,
+    WANTED_COLLECTIONS,
+    Notice,
+    Rejected,
+    Routed,
+    WireName,
+    out_of_time,
+)
 
 PATH = "/subscribe"
 OPERATIONS = ("create", "update", "delete")
+# Kinds of messages about the stream itself: where it is, that it lives, what it says, and why it ends.
+CONTROL_KINDS = ("cursor", "heartbeat", "info", "error")
 ABSENT = msgspec.Raw()
 # The errors of msgspec for bytes that it refuses. It raises a plain ValueError for bytes that are no UTF-8.
 UNDECODABLE = (ValueError, RecursionError)
@@ -27,9 +39,36 @@ class _Commit(msgspec.Struct, gc=False):
 
 
 class _Frame(msgspec.Struct, gc=False):
-    kind: Literal["commit", "identity", "account"]
+    kind: Literal["commit", "identity", "account", "sync"]
     time_us: int
     commit: _Commit | None = None
+
+
+class _SyncBody(msgspec.Struct, gc=False):
+    rev: msgspec.Raw = ABSENT
+
+
+class _Sync(msgspec.Struct, gc=False):
+    """A reset of a repository."""
+
+    did: msgspec.Raw = ABSENT
+    sync: _SyncBody | None = None
+
+
+class _Control(msgspec.Struct, gc=False):
+    """A message of the host about the stream. It may tell a time, and it names no account."""
+
+    kind: str
+    did: msgspec.Raw = ABSENT
+    error: str = ""
+    name: str = ""
+    message: str = ""
+    info: msgspec.Raw = ABSENT
+
+
+class _Info(msgspec.Struct, gc=False):
+    name: str = ""
+    message: str = ""
 
 
 class _Shape(msgspec.Struct, gc=False):
@@ -65,24 +104,59 @@ class WireV1:
             query.append(("compress", "true"))
         return asking(url, query)
 
-    def route(self, frame: bytes) -> Routed | Rejected:
-        """The queue of `frame` and its time, or why it has none."""
+    def route(self, frame: bytes) -> Routed | Rejected | Notice:
+        """The queue of `frame` and its time; a notice; or why it is neither."""
         try:
             head = self._decode(frame)
         except UNDECODABLE:
-            return Rejected(diagnose(frame))
+            return _control(frame) or Rejected(diagnose(frame))
         time_us = head.time_us
         if not EARLIEST_US <= time_us <= self.latest_us:
             return out_of_time(time_us, self.latest_us)
         commit = head.commit
         if head.kind != "commit":
-            return "accounts", frame, time_us, None
+            return _reset(frame, time_us) if head.kind == "sync" else ("accounts", frame, time_us, None)
         if commit is None:
             return Rejected(RejectReason.MISSING_FIELD)
         queue = QUEUE_OF_COLLECTION.get(commit.collection)
         if queue is None:
             return Rejected(RejectReason.UNKNOWN_COLLECTION)
         return ("deletes" if commit.operation == "delete" else queue), frame, time_us, None
+
+
+def tombstone(did: bytes, time_us: int, rev: bytes, seq: int | None = None) -> bytes:
+    """The delete of every record of `did` before `rev`, which the drain knows a reset by. Both are JSON strings."""
+    number = b"" if seq is None else b',"seq":%d' % seq
+    return (
+        b'{"did":%b,"time_us":%d,"kind":"sync","commit":{"rev":%b,"operation":"delete","collection":"*","rkey":"*"}%b}'
+        % (did, time_us, rev, number)
+    )
+
+
+def _reset(frame: bytes, time_us: int) -> Routed | Rejected:
+    """The tombstone that the `sync` in `frame` means."""
+    try:
+        found = msgspec.json.decode(frame, type=_Sync)
+    except UNDECODABLE:
+        return Rejected(RejectReason.WRONG_TYPE)
+    did, sync = found.did, found.sync
+    if not did or sync is None or not sync.rev:
+        return Rejected(RejectReason.MISSING_FIELD)
+    return "deletes", tombstone(bytes(did), time_us, bytes(sync.rev)), time_us, None
+
+
+def _control(frame: bytes) -> Notice | None:
+    """The message about the stream in `frame`, None where it is none."""
+    try:
+        found = msgspec.json.decode(frame, type=_Control)
+        if found.kind not in CONTROL_KINDS or found.did:
+            return None
+        info = msgspec.json.decode(found.info, type=_Info) if found.info else _Info(found.name, found.message)
+    except UNDECODABLE:
+        return None
+    if found.kind == "info":
+        return Notice(info.name, info.message, is_error=False)
+    return Notice(found.error or found.kind, found.message, is_error=found.kind == "error")
 
 
 def asking(url: str, query: list[tuple[str, str]]) -> str:
@@ -120,7 +194,7 @@ def _diagnose(frame: bytes) -> RejectReason:
         return RejectReason.MISSING_FIELD
     if not isinstance(kind, str) or type(time_us) is not int:
         return RejectReason.WRONG_TYPE
-    if kind not in ("commit", "identity", "account"):
+    if kind not in ("commit", "identity", "account", "sync"):
         return RejectReason.UNKNOWN_KIND
     return diagnose_commit(shape.commit)
 

@@ -24,7 +24,7 @@ from ingest.frames import (
     WireName,
     out_of_time,
 )
-from ingest.wire_v1 import ABSENT, UNDECODABLE, asking, diagnose_commit, diagnosed, is_object, value
+from ingest.wire_v1 import ABSENT, UNDECODABLE, asking, diagnose_commit, diagnosed, is_object, tombstone, value
 
 LEXICON = "network.bsky.jetstream.subscribeEvents"
 PATH = f"/xrpc/{LEXICON}"
@@ -193,11 +193,7 @@ def _route_other(payload: _Payload, time_us: int) -> Routed | Rejected | Notice:
     if kind == "sync":
         if payload.sync is None:
             return Rejected(RejectReason.MISSING_FIELD)
-        tombstone = (
-            b'{"did":%b,"time_us":%d,"kind":"sync","commit":{"rev":%b,"operation":"delete"'
-            b',"collection":"*","rkey":"*"},"seq":%d}'
-        )
-        return "deletes", tombstone % (did, time_us, bytes(payload.sync.rev), seq), time_us, seq
+        return "deletes", tombstone(did, time_us, bytes(payload.sync.rev), seq), time_us, seq
     return Rejected(RejectReason.UNKNOWN_KIND)
 
 

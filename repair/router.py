@@ -26,7 +26,7 @@ class Router:
     """Routes recorded frames as the ingester routes live ones.
 
     `wire`: "v2" where every frame came on that wire. Otherwise each frame shows its wire by its shape.
-    A recording can also hold the ingester's own resets of a repository (kind `sync`), which no host sends.
+    A recording can also hold the ingester's own resets of a repository: the tombstones that a `sync` becomes.
     """
 
     def __init__(self, settings: Settings, wire: WireName | None = None) -> None:
@@ -41,7 +41,7 @@ class Router:
             return _event_of(self._v2.route(frame))
         routed = self._v1.route(frame)
         if not isinstance(routed, Rejected):
-            return routed[:3]
+            return _event_of(routed)
         try:
             head = self._decoder.decode(frame)
         except UNDECODABLE:

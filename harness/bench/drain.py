@@ -101,7 +101,7 @@ def fill(url: str, frames: Path, folder: Path) -> int:
             frame = line.rstrip(b"\n")
             routed = router.route(frame)
             if not isinstance(routed, tuple):
-                raise RuntimeError(f"{routed.reason}: {frame[:200]!r}")
+                raise RuntimeError(f"{routed}: {frame[:200]!r}")
             queue, _, time_us, _ = routed
             if queue not in files:
                 files[queue] = (folder / f"{queue}.ndjson").open("wb")

@@ -5,16 +5,16 @@ import json
 import pytest
 
 from bluelake.core.reasons import RejectReason, diagnose_syntax
-from ingest.frames import EARLIEST_US, Rejected
+from ingest.frames import EARLIEST_US, Notice, Rejected
 from ingest.wire_v1 import WireV1
 from tests.support.frames import NOON_US, commit_frame
 
 LATEST_US = NOON_US + 1_000_000
 
 
-def route(frame: bytes) -> tuple[str, int] | Rejected:
+def route(frame: bytes) -> tuple[str, int] | Rejected | Notice:
     routed = WireV1(LATEST_US).route(frame)
-    if isinstance(routed, Rejected):
+    if not isinstance(routed, tuple):
         return routed
     queue, stored, time_us, seq = routed
     assert (stored, seq) == (frame, None)
@@ -44,6 +44,39 @@ def test_identity_and_account_events_share_a_queue(kind: str) -> None:
     assert route(json.dumps(frame).encode()) == ("accounts", NOON_US)
 
 
+def test_a_sync_is_the_delete_of_a_whole_repository() -> None:
+    frame = (
+        b'{"did":"did:plc:a","time_us":1783166400000000,"kind":"sync",'
+        b'"sync":{"blocks":{"$bytes":"Oq"},"did":"did:plc:a","rev":"3n3e7osxz242b","seq":5,"time":"2026-07-04T12:00:00Z"}}'
+    )
+    tombstone = (
+        b'{"did":"did:plc:a","time_us":1783166400000000,"kind":"sync",'
+        b'"commit":{"rev":"3n3e7osxz242b","operation":"delete","collection":"*","rkey":"*"}}'
+    )
+    assert WireV1(LATEST_US).route(frame) == ("deletes", tombstone, NOON_US, None)
+
+
+@pytest.mark.parametrize(
+    ("frame", "notice"),
+    [
+        (b'{"time_us":1783166400000000,"kind":"cursor"}', Notice("cursor", "", is_error=False)),
+        (b'{"kind":"cursor"}', Notice("cursor", "", is_error=False)),
+        (b'{"kind":"heartbeat","payload":"7"}', Notice("heartbeat", "", is_error=False)),
+        (
+            b'{"kind":"info","info":{"name":"OutdatedCursor","message":"x"}}',
+            Notice("OutdatedCursor", "x", is_error=False),
+        ),
+        (b'{"kind":"info","name":"OutdatedCursor"}', Notice("OutdatedCursor", "", is_error=False)),
+        (
+            b'{"kind":"error","error":"ConsumerTooSlow","message":"x","time_us":1783166400000000}',
+            Notice("ConsumerTooSlow", "x", is_error=True),
+        ),
+    ],
+)
+def test_a_message_about_the_stream_is_no_reject(frame: bytes, notice: Notice) -> None:
+    assert route(frame) == notice
+
+
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [
@@ -65,7 +98,14 @@ def test_identity_and_account_events_share_a_queue(kind: str) -> None:
         (b'{"kind":"commit","time_us":true}', "wrong_type"),
         (b'{"kind":"commit","time_us":1783166400000000,"commit":7}', "wrong_type"),
         (b'{"kind":"commit","time_us":1783166400000000,"commit":{"operation":"create"}}', "missing_field"),
-        (b'{"kind":"sync","time_us":1783166400000000}', "unknown_kind"),
+        (b'{"kind":"handle","time_us":1783166400000000}', "unknown_kind"),
+        (b'{"kind":"cursor","did":"did:plc:a","time_us":1783166400000000}', "unknown_kind"),
+        (b'{"kind":"sync","time_us":1783166400000000}', "missing_field"),
+        (b'{"did":"did:plc:a","kind":"sync","time_us":1783166400000000}', "missing_field"),
+        (b'{"did":"did:plc:a","kind":"sync","time_us":1783166400000000,"sync":{}}', "missing_field"),
+        (b'{"kind":"sync","time_us":1783166400000000,"sync":{"rev":"3k"}}', "missing_field"),
+        (b'{"did":"did:plc:a","kind":"sync","time_us":1783166400000000,"sync":7}', "wrong_type"),
+        (b'{"did":"did:plc:a","kind":"sync","time_us":1,"sync":{"rev":"3k"}}', "time_out_of_range"),
         (
             b'{"kind":"commit","time_us":1783166400000000,"commit":{"operation":"merge",'
             b'"collection":"app.bsky.feed.post"}}',
@@ -107,6 +147,7 @@ def test_every_real_frame_finds_its_queue(real_frames: list[bytes]) -> None:
     found = [router.route(frame) for frame in real_frames]
     counts: dict[object, int] = {}
     for routed in found:
+        assert not isinstance(routed, Notice)
         name = routed[0] if isinstance(routed, tuple) else routed.reason.value
         counts[name] = counts.get(name, 0) + 1
     # Counted by hand with grep and wc.

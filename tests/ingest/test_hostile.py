@@ -16,7 +16,7 @@ from ingest import wire_v1, wire_v2
 from ingest.compression import Dictionary, Inflater
 from ingest.decoder import Decoder
 from ingest.errors import HostError
-from ingest.frames import Rejected, Routed
+from ingest.frames import Notice, Rejected, Routed
 from ingest.watchdog import MANY_OTHERS
 from tests.support.ingester import frames, held, notices, running, trained, tuned, until
 from tests.support.jetstream_host import jetstream_host
@@ -133,7 +133,7 @@ async def test_a_frame_over_the_limit_is_not_looked_into(
     looked: list[int] = []
     route = wire_v1.WireV1.route
 
-    def looking(wire: wire_v1.WireV1, frame: bytes) -> Routed | Rejected:
+    def looking(wire: wire_v1.WireV1, frame: bytes) -> Routed | Rejected | Notice:
         looked.append(len(frame))
         return route(wire, frame)
 
