@@ -1,4 +1,4 @@
-"""Frames compressed with a dictionary: how it is fetched from the host, kept, and used."""
+"""Frames compressed with a dictionary: how it is fetched from the host or read from a file, kept, and used."""
 
 import base64
 import contextlib
@@ -13,8 +13,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import zstandard
 
+from bluelake.core.errors import ConfigurationError
 from bluelake.core.files import write_durably
 from bluelake.core.reasons import HostFault
+from bluelake.core.settings import Settings
 from ingest.errors import HostError
 from ingest.jetstream import host_name
 
@@ -75,6 +77,21 @@ class Inflater:
         return HostError(HostFault.BAD_COMPRESSION, f"{self._host} sent a frame that does not decompress: {what}")
 
 
+def named_dictionary(settings: Settings) -> Dictionary | None:
+    """The dictionary in the file of JETSTREAM_DICTIONARY, None without one. Raises ConfigurationError where it is none."""
+    if not settings.jetstream_compress or not settings.jetstream_dictionary:
+        return None
+    try:
+        return Dictionary(Path(settings.jetstream_dictionary).expanduser().read_bytes())
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except (ValueError, RuntimeError) as error:
+        reason = str(error)
+    raise ConfigurationError(
+        f"JETSTREAM_DICTIONARY={settings.jetstream_dictionary}: {reason}; name the file of a zstd dictionary, or unset it"
+    )
+
+
 def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
     """The dictionary of the host at websocket `url`, kept as `<id>.zstd` in `folder`. None where the host has none.
 
@@ -88,7 +105,7 @@ def fetch_dictionary(url: str, folder: Path) -> Dictionary | None:
         dictionary = Dictionary(content)
     except urllib.error.HTTPError as error:
         with error:
-            log.info("%s offers no dictionary: HTTP %d", host, error.code)
+            log.debug("%s offers no dictionary: HTTP %d", host, error.code)
         return None
     except ValueError as error:
         log.warning("%s offers a dictionary that is none: %s", host, error)

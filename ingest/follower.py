@@ -159,12 +159,15 @@ class Follower:
         compression = state.compression
         if not self._settings.jetstream_compress or compression.is_plain:
             return None
+        if state.wire.name == "v1" and self._hosts.dictionary is not None:
+            # A host on /subscribe has one dictionary, whatever it offers to others.
+            return self._hosts.dictionary
         if compression.dictionary is None:
             folder = self._settings.dictionaries_dir
             compression.dictionary = await asyncio.to_thread(fetch_dictionary, state.url, folder)
             if compression.dictionary is None:
                 self._metrics.counter("bluelake_ingest_host_faults_total").labels(HostFault.NO_DICTIONARY.value).inc()
-                compression.give_up()
+                self._hosts.read_plain(state)
         return compression.dictionary
 
     def _beginning(self, state: HostState, position: Cursor) -> Beginning:

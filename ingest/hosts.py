@@ -1,22 +1,27 @@
 """All configured hosts: which one is next, and where a connection to it begins."""
 
+import logging
 import time
 from collections.abc import Mapping
 
 from bluelake.core.settings import Settings
 from bluelake.core.watermark import Cursor
 from ingest.clocks import SuspectSpan, resume_position
+from ingest.compression import named_dictionary
 from ingest.continuity import Network
 from ingest.host import HostState
 from ingest.progress import Progress
 from ingest.rates import UsualRate
+
+log = logging.getLogger(__name__)
 
 
 class Hosts:
     """The hosts by URL, in the order of the settings. All followers share it.
 
     `compared`: how many are read at once. `network`: whether the network's events come steadily. `usual`: the network's usual
-    rate. `suspect`: the span that a slow host may have served only in part, None without any.
+    rate. `suspect`: the span that a slow host may have served only in part, None without any. `dictionary`: the one that the
+    settings name for v1 hosts, None without any. Raises ConfigurationError where that is none.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -26,6 +31,18 @@ class Hosts:
         self.network = Network()
         self.usual = UsualRate(settings.host_slow_share, frozenset(self.states), settings.home / "ingest-rate.json")
         self.suspect: SuspectSpan | None = None
+        self.dictionary = named_dictionary(settings)
+        self._told_plain = False
+
+    def read_plain(self, state: HostState) -> None:
+        """`state` has no dictionary, so it is read without compression. The log says so once, not for each host."""
+        state.compression.give_up()
+        if not self._told_plain:
+            self._told_plain = True
+            log.warning(
+                "%s offers no compression dictionary, and is read plain; JETSTREAM_DICTIONARY can name one (docs/settings.md)",
+                state.name,
+            )
 
     def resume(self, cursors: Mapping[str, Cursor]) -> None:
         """The ingester continues from `cursors`, by host name."""

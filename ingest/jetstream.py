@@ -91,7 +91,7 @@ async def open_stream(request: Request) -> AsyncIterator[FrameStream]:
         raise HostError(HostFault.UNREACHABLE, f"{host} cannot be reached: {shown(str(error))}") from error
     assert isinstance(connection, FrameStream)
     try:
-        if connection.subprotocol != wire.subprotocol:
+        if connection.subprotocol != wire.subprotocol and not connection.echoed_nothing:
             raise HostError(HostFault.WRONG_SUBPROTOCOL, f"{host} does not speak {wire.subprotocol}")
         yield connection
     finally:

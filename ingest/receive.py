@@ -7,6 +7,7 @@ handshake, pings, fragments, closes and protocol errors.
 """
 
 import asyncio
+import re
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
@@ -27,13 +28,19 @@ _LENGTH_16, _MASKED = 126, 128
 _LENGTH_BYTES = {_LENGTH_16: 2, 127: 8}
 _END_OF_HEADERS = b"\r\n\r\n"
 _LONGEST_HEADERS = 1 << 16
+# An answer that names no subprotocol in this header. The library takes it for a wrong one.
+_EMPTY_ECHO = re.compile(rb"(?<=\r\n)Sec-WebSocket-Protocol:[ \t]*\r\n", re.IGNORECASE)
 
 
 class FrameStream(ClientConnection):
-    """A client connection with `take` in place of `recv`. Past RECEIVE_QUEUE messages or RECEIVE_BYTES the socket is paused."""
+    """A client connection with `take` in place of `recv`. Past RECEIVE_QUEUE messages or RECEIVE_BYTES the socket is paused.
+
+    `echoed_nothing`: the host has answered to the wish for a subprotocol, and named none.
+    """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        self.echoed_nothing = False
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
         self._fragments: list[bytes] = []
@@ -75,7 +82,9 @@ class FrameStream(ClientConnection):
             return b""
         headers = self._begun if end < 0 else self._begun[: end + len(_END_OF_HEADERS)]
         frames, self._begun = self._begun[len(headers) :], b""
-        super().data_received(headers)
+        named = _EMPTY_ECHO.sub(b"", headers)
+        self.echoed_nothing = named != headers
+        super().data_received(named)
         self._shaken = True
         if self.state is State.OPEN:
             self._library_reads = False

@@ -8,12 +8,15 @@ import time
 from typing import Any
 
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from bluelake.buffer.client import Buffer
+from bluelake.core.errors import ConfigurationError
+from bluelake.core.metrics import INGEST_METRICS, Metrics
 from bluelake.core.settings import Settings
 from ingest import follower
 from ingest.frames import WANTED_COLLECTIONS
+from ingest.ingester import Ingester
 from tests.support.ingester import (
     REWIND_SECONDS,
     START_US,
@@ -214,6 +217,78 @@ async def test_without_the_right_dictionary_a_host_is_read_plain(
                 assert host.dictionaries_given == (1 if wire == "v1" else 2)
             assert run.metric("bluelake_ingest_host_faults_total", reason=found) > 0
             assert {"compress", "zstdDictionary"}.isdisjoint(host.queries[-1])
+
+
+@pytest.mark.anyio
+async def test_a_v1_host_that_offers_no_dictionary_is_read_with_the_one_of_a_file(
+    buffer: Buffer, settings: Settings
+) -> None:
+    path = settings.home / "zstd_dictionary"
+    path.write_bytes(DICTIONARY.as_bytes())
+    async with jetstream_host() as host:
+        host.dictionary, host.offered = DICTIONARY, trained(4711).as_bytes()
+        chosen = tuned(settings, host.url, jetstream_compress=True, jetstream_dictionary=str(path))
+        async with running(chosen, buffer) as run:
+            await host.give(*frames(0, 300))
+            await until(lambda: rkeys(buffer) == expected(0, 300))
+            assert run.metric("bluelake_ingest_host_faults_total", reason="bad_compression") == 0
+        assert host.queries[0]["compress"] == ["true"]
+        assert host.dictionaries_given == 0
+
+
+@pytest.mark.anyio
+async def test_the_dictionary_of_a_file_is_not_for_a_v2_host(buffer: Buffer, settings: Settings) -> None:
+    path = settings.home / "zstd_dictionary"
+    path.write_bytes(trained(4711).as_bytes())
+    async with jetstream_host("v2") as host:
+        host.dictionary = DICTIONARY
+        chosen = tuned(settings, host.url, jetstream_compress=True, jetstream_dictionary=str(path))
+        async with running(chosen, buffer):
+            await host.give(*frames(0, 100))
+            await until(lambda: rkeys(buffer) == expected(0, 100))
+        assert host.queries[0]["zstdDictionary"] == [str(DICTIONARY.dict_id())]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "No such file"), (b"no dictionary", "not a zstd dictionary")],
+    ids=["no file", "no dictionary"],
+)
+def test_a_dictionary_that_cannot_be_used_ends_the_ingester_at_once(
+    buffer: Buffer, settings: Settings, content: bytes | None, told: str
+) -> None:
+    path = settings.home / "zstd_dictionary"
+    if content is not None:
+        path.write_bytes(content)
+    chosen = tuned(settings, "ws://one/subscribe", jetstream_compress=True, jetstream_dictionary=str(path))
+    with pytest.raises(ConfigurationError, match=rf"JETSTREAM_DICTIONARY={path}: {told}"):
+        Ingester(chosen, buffer, Metrics(INGEST_METRICS, CollectorRegistry()))
+
+
+@pytest.mark.anyio
+async def test_hosts_without_a_dictionary_are_read_plain_and_the_log_says_so_once(
+    buffer: Buffer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with jetstream_host() as one, jetstream_host() as two:
+        chosen = tuned(settings, one.url, two.url, jetstream_compress=True, bluelake_hosts_compared=2)
+        async with running(chosen, buffer) as run:
+            await until(lambda: run.metric("bluelake_ingest_connected") == 2)
+            await one.drop()
+            await two.drop()
+            await until(lambda: len(one.cursors) + len(two.cursors) == 4)
+        assert all("compress" not in query for host in (one, two) for query in host.queries)
+    assert caplog.text.count("JETSTREAM_DICTIONARY") == 1
+
+
+@pytest.mark.parametrize("wire", ["v1", "v2"])
+@pytest.mark.anyio
+async def test_an_empty_subprotocol_echo_is_accepted(buffer: Buffer, settings: Settings, wire: str) -> None:
+    async with jetstream_host(wire) as host:
+        host.echoes_nothing = True
+        async with running(tuned(settings, host.url), buffer) as run:
+            await host.give(*frames(0, 100))
+            await until(lambda: rkeys(buffer) == expected(0, 100))
+            assert run.metric("bluelake_ingest_host_faults_total", reason="wrong_subprotocol") == 0
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ class JetstreamHost:
     `refusal`: HTTP status, body and headers in place of a handshake, so many times as `refusals` says, or until it is taken
     back. `no_endpoint`: the status for a wire that it does not speak.
     `credentials`: the Authorization header that it wants, empty for none.
+    `echoes_nothing`: it answers to every handshake with an empty subprotocol.
     `spoil`: makes that answer an odd one. `dictionary`: what it compresses with.
     """
 
@@ -54,6 +55,7 @@ class JetstreamHost:
         self.refusals: int | None = None
         self.no_endpoint = 404
         self.spoil: Callable[[Response], None] | None = None
+        self.echoes_nothing = False
         self.subprotocol: Subprotocol | None = Subprotocol("xrpc.v1.json")
         self.dictionary: zstandard.ZstdCompressionDict | None = None
         self.offered: bytes | None = None
@@ -119,6 +121,11 @@ class JetstreamHost:
         if asked and (self.dictionary is None or int(asked[0]) != self.dictionary.dict_id()):
             return self._refuse(connection, 400, '{"error":"UnknownZstdDictionary","message":"another"}')
         return None
+
+    def complete(self, connection: ServerConnection, request: Request, response: Response) -> None:
+        """Add to its answer to a handshake."""
+        if self.echoes_nothing and response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            response.headers["Sec-WebSocket-Protocol"] = ""
 
     def _refuse(
         self, connection: ServerConnection, status: int, body: str, headers: Mapping[str, str] | None = None
@@ -236,7 +243,10 @@ async def jetstream_host(*wires: str, path: bool = True) -> AsyncIterator[Jetstr
         0,
         compression=None,
         process_request=host.answer,
-        select_subprotocol=lambda connection, offered: host.subprotocol if offered else None,
+        process_response=host.complete,
+        select_subprotocol=lambda connection, offered: (
+            host.subprotocol if offered and not host.echoes_nothing else None
+        ),
         max_size=None,
     ) as server:
         port = server.sockets[0].getsockname()[1]

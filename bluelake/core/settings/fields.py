@@ -51,6 +51,10 @@ class Fields(BaseSettings):
         description="Whether frames are asked for compressed, where the host offers a dictionary: a tenth of the traffic for "
         "nearly 2 more microseconds of CPU an event.",
     )
+    jetstream_dictionary: str = Field(
+        "",
+        description="File with the compression dictionary of the hosts on /subscribe; unset: the one that a host offers.",
+    )
     jetstream_start: str = Field(
         "1h",
         description="Where the very first run starts: a duration back (1h), a time (RFC 3339), "

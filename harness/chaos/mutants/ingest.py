@@ -279,6 +279,22 @@ MUTANTS = (
         (f"{_QUIET}test_a_first_run_that_begins_now_asks_for_nothing_before",),
     ),
     Mutant(
+        "named-dictionary-ignored",
+        "a v1 host that offers no dictionary, or that of v2, is read plain although the settings name the right file",
+        "ingest/follower.py",
+        'if state.wire.name == "v1" and self._hosts.dictionary is not None:',
+        "if False:",
+        ("tests/ingest/test_wires.py::test_a_v1_host_that_offers_no_dictionary_is_read_with_the_one_of_a_file",),
+    ),
+    Mutant(
+        "empty-subprotocol-echo-refused",
+        "a host that answers with an empty subprotocol is taken for one that speaks another",
+        "ingest/receive.py",
+        'named = _EMPTY_ECHO.sub(b"", headers)',
+        "named = headers",
+        ("tests/ingest/test_wires.py::test_an_empty_subprotocol_echo_is_accepted",),
+    ),
+    Mutant(
         "no-other-host-asked-for-a-gap",
         "a hole becomes a gap although another host has what lies in it",
         "ingest/gaps.py",
