@@ -11,7 +11,11 @@ from secrets import token_hex
 
 from bluelake.core.scratch import own_folder
 from bluelake.core.settings import Settings
+from bluelake.lake.delta import Store, make_ready
+from bluelake.lake.locks import exclusive
+from bluelake.lake.status import read_gaps
 from ingest.jetstream import host_name
+from repair.gaps import wholly_closed
 from repair.recorder import NotServedError, Recorded, record
 from repair.recordings import recording_of
 from repair.replay import Progress, Replayed, replay_recording
@@ -37,11 +41,17 @@ def backfill_span(
     """Fetch the events from `start_us` to `end_us`, microseconds since 1970, and replay them. Returns the summed counts.
 
     `hosts`: the URLs to ask; empty: those of JETSTREAM_URLS. The wire is that of JETSTREAM_WIRE, as for the ingester.
-    Gaps are closed as far as the hosts really served them. `display` shows two stages a host, "fetch" in seconds and
-    "replay" in bytes. `note` is called with lines for a person: what a host says, and why one serves nothing.
+    Gaps are closed as far as the hosts really served them. The result names those of which nothing stays open.
+    `display` shows two stages a host, "fetch" in seconds and "replay" in bytes. `note` is called with lines for a person:
+    what a host says, and why one serves nothing.
     Raises the last NotServedError if no host serves the span; RecordingError, LakeError, OSError.
     """
     asked = hosts or settings.jetstream_urls
+    store = Store(settings.lake_dir)
+    with exclusive(settings, "drain"):
+        # A power loss may have left a log that cannot be read.
+        make_ready(settings, store)
+    before = read_gaps(settings, store)
     # A gap is wider than what was missed by this margin. So a host needs to serve only what lies between.
     margin_us = settings.rewind_us
     needed = (start_us + margin_us, end_us - margin_us)
@@ -58,6 +68,8 @@ def backfill_span(
             break
     if len(failed) == len(asked):
         raise failed[-1]
+    # One host may leave parts of a gap that the next one closes. Together they have closed one gap.
+    total.closed = wholly_closed(before, read_gaps(settings, store))
     return total
 
 

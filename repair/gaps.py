@@ -29,7 +29,7 @@ Span = tuple[int, int]
 def close_gaps(
     settings: Settings, store: Store, spans: Sequence[Span], now: datetime, *, vouched: bool = False
 ) -> list[Gap]:
-    """Close the open gaps, or the parts of them, that lie within `spans`. Returns the closed gaps as they were.
+    """Close the open gaps, or the parts of them, that lie within `spans`. Returns the gaps of which nothing stays open.
 
     `spans`: event times that the lake now holds, microseconds since 1970. A gap's bounds are wider by REWIND_SECONDS than
     what was missed. So a span may begin later and end earlier by that much. A part that stays open is wider by the same
@@ -48,13 +48,25 @@ def close_gaps(
         left = _parts_left(whole, spans, margin_us)
         if left == [whole]:
             continue
-        closed.append(gap)
+        if not left:
+            closed.append(gap)
         rows.append((whole, gap, now))
         rows += [(part, gap, None) for part in left]
     if rows:
         version = store.transaction_version(GAPS.name, APPLICATION) + 1
         store.append(GAPS, _arrow(rows), version, {}, application=APPLICATION)
     return closed
+
+
+def wholly_closed(before: Sequence[Gap], after: Sequence[Gap]) -> list[Gap]:
+    """The gaps that were open `before` and of which nothing is open `after` some repairs."""
+    open_ = [gap for gap in after if gap.repaired_at is None]
+    return [gap for gap in before if gap.repaired_at is None and not any(_is_part(part, gap) for part in open_)]
+
+
+def _is_part(part: Gap, gap: Gap) -> bool:
+    same = (part.host, part.cause) == (gap.host, gap.cause)
+    return same and gap.from_at <= part.from_at and part.to_at <= gap.to_at
 
 
 def _parts_left(whole: Span, spans: Sequence[Span], margin_us: int) -> list[Span]:

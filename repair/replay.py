@@ -76,8 +76,8 @@ class Replayed:
 
     `rows_by_table`: new rows. `duplicates`: rows that the lake had already. `withdrawn`: rows that a replay leaves out
     on purpose: a later delete covers them, their account is deleted, or they come far behind the record that supersedes
-    them. `closed`: gaps that it closed, wholly or in part, as they were. `spans`: first and last time, microseconds since
-    1970, of each run of events without a pause of more than GAP_SECONDS.
+    them. `closed`: gaps that it closed, not those of which it left a part. `spans`: first and last time, microseconds
+    since 1970, of each run of events without a pause of more than GAP_SECONDS.
     """
 
     frames: int = 0

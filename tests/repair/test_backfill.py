@@ -49,3 +49,15 @@ def test_hosts_default_to_those_of_the_settings_and_the_last_refusal_is_raised(s
     with pytest.raises(NotServedError, match="does not serve this: cannot be reached"):
         backfill_span(away, *SPAN)
     assert not list(away.spill_dir.rglob("backfill-*"))
+
+
+def test_a_gap_that_hosts_close_together_is_one_and_a_trimmed_one_is_none(buffer: Buffer, settings: Settings) -> None:
+    """The first host has the middle of the gap, the second one the two parts that are left; of another gap nobody has all."""
+    notice(buffer, 0, 600)
+    notice(buffer, 900, 1500)
+    drain(settings)
+    span = (NOON_US, NOON_US + 1500 * SECOND)
+    with serving(steady(200, 400)) as first, serving(steady(-20, 220) + steady(380, 1200)) as second:
+        result = backfill_span(settings, *span, hosts=[first, second])
+    assert [(gap.from_at.minute, gap.seconds) for gap in result.closed] == [(0, 600)]
+    assert [gap for gap in found(settings) if gap[2]] == [(1190, 1500, True)]

@@ -189,6 +189,14 @@ MUTANTS = (
         ("tests/repair/test_gaps.py::test_what_is_left_of_a_gap_stays_open",),
     ),
     Mutant(
+        "trimmed-gap-reported-closed",
+        "a repair reports a gap as closed of which a part is still open",
+        "repair/gaps.py",
+        "        if not left:\n            closed.append(gap)",
+        "        closed.append(gap)",
+        ("tests/repair/test_replay.py::test_a_recording_closes_what_it_really_holds",),
+    ),
+    Mutant(
         "gap-closed-too-generously",
         "a repair closes a gap of which up to GAP_SECONDS at each end were never had",
         "repair/gaps.py",
