@@ -36,8 +36,10 @@ from bluelake.lake.drain import (
     prepare,
     read_lines,
     reject_of,
+    replacements_of,
     select_new,
     select_new_rejects,
+    select_new_replacements,
 )
 from bluelake.lake.errors import RecordingError
 from bluelake.lake.locks import exclusive
@@ -46,14 +48,14 @@ from bluelake.lake.query import (
     between,
     connect,
     deletes_of,
+    newer_versions,
     query,
     replacing_files,
-    replacing_rows,
     resets_of,
     scan,
 )
 from bluelake.lake.status import Gap
-from bluelake.lake.tables import DELETES, RECORD_TABLES, REJECTS, Table
+from bluelake.lake.tables import DELETES, RECORD_TABLES, REJECTS, REPLACEMENTS, Table
 from repair.coverage import Coverage
 from repair.gaps import close_gaps
 from repair.recordings import EVER, HOST, Piece, Recording, recording_of, recording_of_raw
@@ -90,8 +92,8 @@ class Replayed:
 
     @property
     def rows_out(self) -> int:
-        """New rows of events, without rejects."""
-        return sum(rows for table, rows in self.rows_by_table.items() if table != REJECTS.name)
+        """New rows of events, without rejects and replacements."""
+        return sum(rows for table, rows in self.rows_by_table.items() if table not in (REJECTS.name, REPLACEMENTS.name))
 
     @property
     def rejects(self) -> int:
@@ -140,6 +142,7 @@ class Replay:
                 entries.append(Entry(0, HOST, chunk))
             lines = read_lines(entries, self._settings.duckdb_threads)
             rejects += self._commit_queue(queue, lines)
+        self._commit_replacements(replacements_of(rejects))
         if rejects:
             selection = select_new_rejects(self._connection, self._store, rejects, _ALL_US)
             self._append(REJECTS, selection.rows)
@@ -167,8 +170,14 @@ class Replay:
         selection = select_new(self._connection, self._store, parsed, self._margin_us)
         storable = self._storable(parsed.table, selection)
         self._append(parsed.table, storable)
+        self._commit_replacements(selection.replacements)
         self.result.duplicates += selection.duplicates
         self.result.withdrawn += selection.rows.num_rows - storable.num_rows
+
+    def _commit_replacements(self, found: pa.Table | None) -> None:
+        if found is not None and found.num_rows:
+            selection = select_new_replacements(self._connection, self._store, [found], self._margin_us)
+            self._append(REPLACEMENTS, selection.rows)
 
     def _storable(self, table: Table, selection: Selection) -> pa.Table:
         rows = selection.rows
@@ -177,14 +186,19 @@ class Replay:
         self._connection.register("new_rows", rows)
         start_us = pa.compute.min(rows["event_at"]).value - self._margin_us
         deletes = between(self._store.files(DELETES.name), start_us, END_US)
+        replacements = between(self._store.files(REPLACEMENTS.name), start_us, END_US)
         stored = scan(table, replacing_files(table, between(self._store.files(table.name), start_us, END_US)))
+        newer = newer_versions(table, f"(FROM {stored} UNION ALL FROM new_rows)", replacements)
+        if selection.replacements is not None:
+            self._connection.register("new_replacements", selection.replacements)
+            newer = f"(FROM {newer} UNION ALL SELECT did, rkey, rev, event_at FROM new_replacements)"
         statement = query(
             __file__,
             "storable_rows",
             rows="new_rows",
             deletes=deletes_of(table, deletes),
             resets=resets_of(deletes),
-            updates=replacing_rows(table, f"(FROM {stored} UNION ALL FROM new_rows)"),
+            newer=newer,
             deleted_accounts=self._deleted_accounts.relation(),
         )
         parameters = {"purges": purges(self._settings, table), "margin_us": self._clocks_margin_us}

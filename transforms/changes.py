@@ -8,7 +8,7 @@ This module finds the others, the *stale* days. It starts from the days of the l
 - A row of the day was withdrawn, or a withdrawn one came back.
 
 A row is *withdrawn* when it was a current row of the lake and is none any more. A delete or a reset of the repository
-withdraws it, an edit puts a newer version in its place, or its account is no longer active. A like is also withdrawn
+withdraws it, an edit or another newer version takes its place, or its account is no longer active. A like is also withdrawn
 from the views with the account whose post it likes.
 
 With a changed day, every day of a view that reads it is stale. The models say how many days before its own a view reads.
@@ -40,7 +40,7 @@ from transforms import source
 
 # The tables that views count and show, and the tables that withdraw their rows.
 SOURCES = ("posts", "likes", "reposts", "follows")
-_WITHDRAWING = ("deletes", "accounts")
+_WITHDRAWING = ("deletes", "replacements", "accounts")
 
 # A day of one of the lake's tables, and a day of a view.
 TableDay = tuple[date, str]
@@ -188,7 +188,14 @@ def stale(
     days = changed(before, after) | _withdrawn(adapter, store, news, earliest_us)
     with source.reading(store, settings):
         accounts = source.relation("accounts", None, None)
-    shown = query(__file__, "withdrawn_days", deletes=news["deletes"], posts=news["posts"], accounts=accounts)
+    shown = query(
+        __file__,
+        "withdrawn_days",
+        deletes=news["deletes"],
+        replacements=news["replacements"],
+        posts=news["posts"],
+        accounts=accounts,
+    )
     showing = adapter.fetchall(shown)
     return readers(days, reads, after.through.date()) | {(view, day) for view, day in showing}
 
@@ -205,6 +212,7 @@ def _withdrawn(adapter: EngineAdapter, store: Store, news: Mapping[str, str], ea
             "withdrawn_rows_days",
             rows=f"(SELECT *, {subject} AS subject FROM {rows})",
             deletes=news["deletes"],
+            replacements=news["replacements"],
             accounts=news["accounts"],
             updates=news["posts"] if name == "posts" else scan(table, ()),
         )

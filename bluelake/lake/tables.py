@@ -80,7 +80,8 @@ _RECORD = (
     ("rev", pa.int64()),
     ("event_at", TIMESTAMP),
     ("created_at", TIMESTAMP),
-    # create or update. Costs nothing where it is always the same, and a file's statistics tell whether any row updates.
+    # create, resync or update, in this order, so that a file's statistics tell whether any row is more than a create. A resync
+    # is a create that came long after its record was written. Costs nothing where it is always the same.
     ("operation", pa.string()),
 )
 _RECORD_KEY = ("did", "rkey", "rev")
@@ -163,6 +164,9 @@ DELETES = Table(
     ),
     key=("did", "collection", "rkey", "rev"),
 )
+# "From `rev` on, versions of this record with a lower rev are not current." The drain notes one where a row does not show by
+# itself that it replaces another: a create of a record that is there already, or an update that could not become a row.
+REPLACEMENTS = Table("replacements", DELETES.columns, key=DELETES.key)
 GAPS = Table(
     "gaps",
     (
@@ -213,4 +217,4 @@ BATCHES = Table(
 
 RECORD_TABLES = (POSTS, LIKES, REPOSTS, FOLLOWS, BLOCKS, PROFILES)
 EVENT_TABLES = (*RECORD_TABLES, ACCOUNTS, DELETES, GAPS)
-TABLES: dict[str, Table] = {table.name: table for table in (*EVENT_TABLES, REJECTS, BATCHES)}
+TABLES: dict[str, Table] = {table.name: table for table in (*EVENT_TABLES, REPLACEMENTS, REJECTS, BATCHES)}

@@ -15,7 +15,7 @@ WHERE NOT EXISTS (
     SELECT 1 FROM resets AS s
     WHERE s.did = r.did AND s.rev > r.rev AND epoch_us(s.event_at) < epoch_us(r.event_at) - $margin_us)
   AND NOT EXISTS (
-    SELECT 1 FROM updates AS u
+    SELECT 1 FROM newer AS u
     WHERE u.did = r.did AND u.rkey = r.rkey AND u.rev > r.rev
       AND epoch_us(u.event_at) < epoch_us(r.event_at) - $margin_us)
   AND NOT EXISTS (SELECT 1 FROM deleted_accounts AS a WHERE $purges AND a.did = r.did AND r.event_at <= a.last_at)

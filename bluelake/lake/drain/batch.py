@@ -14,7 +14,7 @@ from bluelake.buffer.client import Flush
 from bluelake.core.clock import to_datetime, to_us
 from bluelake.core.watermark import cursors_to_json
 from bluelake.lake.hours import Hour
-from bluelake.lake.tables import BATCHES, REJECTS
+from bluelake.lake.tables import BATCHES, REJECTS, REPLACEMENTS
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,9 @@ class Batch:
     def add(self, table: str, counts: Mapping[str, object]) -> None:
         """Take in what a commit to `table` says of itself."""
         parsed = msgspec.convert(counts, _Counts, strict=False)
-        self.rows_by_table[table] += parsed.rows
+        # A replacement is no event: it says something about one.
+        if table != REPLACEMENTS.name:
+            self.rows_by_table[table] += parsed.rows
         self.duplicates += parsed.duplicates
         self.rejects_by_reason.update(parsed.rejects_by_reason)
         self.anomalies.update(parsed.anomalies)

@@ -35,13 +35,14 @@ from bluelake.lake.drain.lines import read_lines
 from bluelake.lake.drain.parser import PARSED_QUEUES, Parsed, Reject, parse, prepare, reject_of
 from bluelake.lake.drain.raw import keep_raw, remove_old_raw
 from bluelake.lake.drain.rejects import REJECTS_MARGIN_US, read_rejects, select_new_rejects
+from bluelake.lake.drain.replacements import replacements_of, select_new_replacements
 from bluelake.lake.drain.source import Source
 from bluelake.lake.drain.unwritable import DATA_ERRORS, find_unwritable
 from bluelake.lake.drain.writer import Writer
 from bluelake.lake.errors import ParseError, UnwritableRowsError
 from bluelake.lake.locks import exclusive
 from bluelake.lake.query import all_rows, connect
-from bluelake.lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, TABLES, Table
+from bluelake.lake.tables import BATCHES, EVENT_TABLES, GAPS, REJECTS, REPLACEMENTS, TABLES, Table
 
 log = logging.getLogger(__name__)
 
@@ -146,9 +147,8 @@ class Drain:
         careful: set[str] = set()
         while True:
             batch = Batch(started, flushes[0].number, flushes[-1].number, events)
-            committed = {
-                table.name: max(self._store.committed_flush(table.name), low) for table in (*EVENT_TABLES, REJECTS)
-            }
+            tables = (*EVENT_TABLES, REPLACEMENTS, REJECTS)
+            committed = {table.name: max(self._store.committed_flush(table.name), low) for table in tables}
             self._recover_counts(batch, committed, low)
             try:
                 self._commit_tables(batch, entries, committed, careful)
@@ -181,6 +181,7 @@ class Drain:
         rejects = [
             reject for reject in read_rejects(entries.get(REJECTS.name, [])) if reject.flush > committed[REJECTS.name]
         ]
+        replacements: list[pa.Table] = []
         queues = [queue for queue in PARSED_QUEUES if queue in entries]
         threads = self._settings.duckdb_threads
         done = 0
@@ -198,17 +199,29 @@ class Drain:
                     lines,
                     rows_from=lines.first_after(committed[queue]),
                     rejects_from=lines.first_after(committed[REJECTS.name]),
+                    # A killed run may have committed these rows and not what they replace.
+                    compared_from=lines.first_after(committed[REPLACEMENTS.name]),
                 )
                 rejects += parsed.rejects
+                if known := batch.unwritable[queue]:
+                    connection.execute(f"DELETE FROM {parsed.relation} WHERE ordinal IN (SELECT unnest(?))", [known])
                 unwritable = self._isolate(connection, parsed) if queue in careful else []
                 rejects += [
                     reject_of(lines, queue, ordinal, RejectReason.UNWRITABLE)
                     for ordinal in sorted({*unwritable, *batch.unwritable[queue]})
                     if ordinal >= lines.first_after(committed[REJECTS.name])
                 ]
-                self._write(writer, batch, *self._select(connection, parsed, unwritable))
+                table, selection, counts = self._select(connection, parsed, unwritable)
+                if selection.replacements is not None:
+                    replacements.append(selection.replacements)
+                self._write(writer, batch, table, selection, counts)
                 done += lines.count
                 self._progress(done, batch.events_in)
+            # Before the rejects: once these are committed, so is what they replace.
+            refused = rejects
+            if REPLACEMENTS.name in careful:
+                refused = [reject for reject in rejects if reject.reason is not RejectReason.UNWRITABLE]
+            self._write_replacements(connection, writer, batch, [*replacements, replacements_of(refused)])
             if rejects:
                 self._write(writer, batch, *self._select_rejects(connection, rejects))
             writer.finish()
@@ -233,6 +246,13 @@ class Drain:
         counts = {"duplicates": selection.duplicates, "anomalies": parsed.anomalies, "newest_event_us": newest}
         # With the commit, so that a run which is killed before it commits the rejects does not forget them.
         return parsed.table, selection, {**counts, "unwritable": unwritable} if unwritable else counts
+
+    def _write_replacements(
+        self, connection: duckdb.DuckDBPyConnection, writer: Writer, batch: Batch, found: list[pa.Table]
+    ) -> None:
+        if any(rows.num_rows for rows in found):
+            selection = select_new_replacements(connection, self._store, found, self._margin_us)
+            self._write(writer, batch, REPLACEMENTS, selection, {})
 
     def _select_rejects(
         self, connection: duckdb.DuckDBPyConnection, rejects: list[Reject]

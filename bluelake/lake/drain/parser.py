@@ -51,12 +51,14 @@ class Reject:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a queue's frames became. `relation`: a temporary DuckDB table of the rows, whose column `reject_reason` is NULL."""
+    """What a queue's frames became. `relation`: a temporary DuckDB table of the rows, whose column `reject_reason` is NULL.
+    Rows with an ordinal below `rows_from` are committed already: only what they replace is still to be told."""
 
     table: Table
     relation: str
     rejects: list[Reject]
     anomalies: Counter[str]
+    rows_from: int = 0
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
@@ -65,12 +67,18 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def parse(
-    connection: duckdb.DuckDBPyConnection, queue: str, lines: Lines, *, rows_from: int, rejects_from: int
+    connection: duckdb.DuckDBPyConnection,
+    queue: str,
+    lines: Lines,
+    *,
+    rows_from: int,
+    rejects_from: int,
+    compared_from: int | None = None,
 ) -> Parsed:
     """Parse the frames of `queue` into the temporary table `parsed_<queue>`.
 
     Only frames with an ordinal of at least `rows_from` become rows, of at least `rejects_from` rejects: the others are
-    committed already.
+    committed already. Those from `compared_from` on, `rows_from` unless it is lower, are in the table all the same.
     """
     relation = f"parsed_{queue}"
     text = statement(__file__, _TEMPLATES[queue])
@@ -96,8 +104,9 @@ def parse(
     found += [(ordinal, _diagnose(lines.raw(ordinal))) for ordinal in unreadable]
     rejects = [reject_of(lines, queue, *item) for item in sorted(found) if item[0] >= rejects_from]
     if rows_from > 0:
-        connection.execute(f"DELETE FROM {relation} WHERE ordinal < ?", [rows_from])
-    return Parsed(TABLES[queue], relation, rejects, _anomalies(connection, queue, relation))
+        kept_from = rows_from if compared_from is None else min(rows_from, compared_from)
+        connection.execute(f"DELETE FROM {relation} WHERE ordinal < ?", [kept_from])
+    return Parsed(TABLES[queue], relation, rejects, _anomalies(connection, queue, relation, rows_from), rows_from)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, relation: str, text: str) -> None:
@@ -166,7 +175,7 @@ def _halve(connection: duckdb.DuckDBPyConnection, text: str, table: pa.Table) ->
     yield table, True
 
 
-def _anomalies(connection: duckdb.DuckDBPyConnection, queue: str, relation: str) -> Counter[str]:
+def _anomalies(connection: duckdb.DuckDBPyConnection, queue: str, relation: str, rows_from: int) -> Counter[str]:
     columns = TABLES[queue].column_names
     checks = {}
     if "created_at" in columns:
@@ -176,6 +185,7 @@ def _anomalies(connection: duckdb.DuckDBPyConnection, queue: str, relation: str)
     if not checks:
         return Counter()
     counted = ", ".join(f"count(*) FILTER ({condition})" for condition in checks.values())
-    row = connection.execute(f"SELECT {counted} FROM {relation} WHERE reject_reason IS NULL").fetchone()
+    new = f"reject_reason IS NULL AND ordinal >= {rows_from}"
+    row = connection.execute(f"SELECT {counted} FROM {relation} WHERE {new}").fetchone()
     assert row is not None
     return Counter({name.value: n for name, n in zip(checks, row, strict=True) if n})

@@ -134,9 +134,10 @@ def current_rows(
     all_deletes = store.files("deletes")
     deletes = between(all_deletes, start_us - margin_us, END_US)
     updated = replacing_files(table, between(files, start_us - margin_us, END_US))
+    replacements = between(store.files("replacements"), start_us - margin_us, END_US)
     relations = {
         "rows": rows,
-        "updates": replacing_rows(table, scan(table, updated)),
+        "newer": newer_versions(table, scan(table, updated), replacements),
         "deletes": deletes_of(table, deletes),
         "resets": resets_of(deletes),
         "hidden": hidden or f"({query(__file__, 'hidden_accounts', accounts=all_rows(store, 'accounts'))})",
@@ -144,6 +145,7 @@ def current_rows(
     if name == "posts" and updated and edited:
         early = between(all_deletes, BEGINNING_US, start_us - margin_us)
         relations |= {
+            "updates": replacing_rows(table, scan(table, updated)),
             "versions": scan(table, files),
             "early_deletes": deletes_of(table, early),
             "early_resets": resets_of(early),
@@ -165,12 +167,25 @@ def replacing_rows(table: Table, relation: str) -> str:
     return relation if table.name == "profiles" else where(relation, "operation = 'update'")
 
 
+def newer_versions(table: Table, updated: str, replacements: Iterable[DataFile]) -> str:
+    """A relation of `did`, `rkey`, `rev` and `event_at`: what replaces records of `table` of a lower rev.
+
+    `updated`: a relation of rows of `table`, of which those count that replace others. `replacements`: files of that table.
+    """
+    columns = "did, rkey, rev, event_at"
+    noted = _of_collection(table, "replacements", replacements)
+    return f"(SELECT {columns} FROM {replacing_rows(table, updated)} UNION ALL SELECT {columns} FROM {noted})"
+
+
 def deletes_of(table: Table, files: Iterable[DataFile]) -> str:
     """The tombstones of records of `table` in `files`, which belong to `deletes`."""
+    return _of_collection(table, "deletes", files)
+
+
+def _of_collection(table: Table, name: str, files: Iterable[DataFile]) -> str:
+    """The rows about records of `table` in `files`, which belong to the table `name`."""
     collection = table.collection or ""
-    return where(
-        scan(TABLES["deletes"], _may_hold(files, "collection", collection)), f"collection = {quote(collection)}"
-    )
+    return where(scan(TABLES[name], _may_hold(files, "collection", collection)), f"collection = {quote(collection)}")
 
 
 def resets_of(files: Iterable[DataFile]) -> str:

@@ -114,7 +114,7 @@ class Searcher:
                 opened = self._opened = self._opened or _Opened(self._settings)
                 ensure_spill(opened.connection, self._settings)
                 # Tables that a drain commits later are read later: no post is seen without what it commits with it.
-                names = ("batches", "posts", "deletes", "accounts")
+                names = ("batches", "posts", "deletes", "replacements", "accounts")
                 snapshot = Snapshot({name: self._store.files(name) for name in names})
                 opened.accounts.refresh(snapshot.files("accounts"))
                 data_through = self._newest_event(opened.connection, snapshot)

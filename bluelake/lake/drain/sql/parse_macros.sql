@@ -37,3 +37,19 @@ CREATE OR REPLACE TEMP MACRO commit_reason(j) AS coalesce(header_reason(j), CASE
     WHEN j.commit.rev IS NULL OR j.commit.rkey IS NULL OR j.commit.collection IS NULL THEN 'missing_field'
     WHEN NOT valid_rev(j.commit.rev) THEN 'invalid_rev'
     WHEN NOT valid_rkey(j.commit.rkey) THEN 'invalid_rkey' END);
+-- Whether a row may replace another version of its record, by the row alone. An rkey and a rev that are made at one time begin
+-- with the same 6 digits, which name a slot of 33 seconds. Two versions that both do are near in time, and the drain compares them.
+CREATE OR REPLACE TEMP MACRO may_replace(j) AS left(j.commit.rkey, 6) <> left(j.commit.rev, 6);
+-- When the record of an rkey was made, microseconds since 1970: NULL where the rkey is no TID, or tells no time from 2022 (before
+-- which there was no network) up to `latest_us`.
+CREATE OR REPLACE TEMP MACRO rkey_us(rkey, latest_us) AS
+    CASE WHEN valid_rev(rkey) AND (tid_to_int(rkey) >> 10) BETWEEN 1640995200000000 AND latest_us THEN tid_to_int(rkey) >> 10 END;
+CREATE OR REPLACE TEMP MACRO is_late(j) AS j.time_us > (tid_to_int(j.commit.rev) >> 10) + 86400000000;
+-- A create is a resync if its rev is more than 15 minutes later than its rkey, or if it comes more than a day later than both.
+-- The first CASE keeps nearly all rows from the arithmetic.
+CREATE OR REPLACE TEMP MACRO stored_operation(j) AS
+    CASE WHEN j.commit.operation = 'create' AND (may_replace(j) OR is_late(j))
+         THEN CASE WHEN tid_to_int(j.commit.rev) >> 10
+                     > rkey_us(j.commit.rkey, j.time_us) + CASE WHEN is_late(j) THEN -900000000 ELSE 900000000 END
+                   THEN 'resync' ELSE 'create' END
+         ELSE j.commit.operation END;

@@ -46,7 +46,7 @@ WITH parsed AS (
 SELECT ordinal,
        j.did AS did, j.commit.rkey AS rkey, tid_to_int(j.commit.rev) AS rev,
        make_timestamptz(j.time_us) AS event_at, claimed_time(r."createdAt") AS created_at,
-       j.commit.operation AS operation,
+       stored_operation(j) AS operation, may_replace(j) AS may_replace,
        j.commit.cid AS cid,
        text,
        present(r.langs) AS langs,

@@ -2,7 +2,7 @@
 SELECT ordinal,
        j.did AS did, j.commit.rkey AS rkey, tid_to_int(j.commit.rev) AS rev,
        make_timestamptz(j.time_us) AS event_at, claimed_time(j.commit.record."createdAt") AS created_at,
-       j.commit.operation AS operation,
+       stored_operation(j) AS operation, may_replace(j) AS may_replace,
        j.commit.record.subject AS subject_did,
        coalesce(commit_reason(j), CASE WHEN j.commit.record.subject IS NULL OR NOT valid_did(j.commit.record.subject) THEN 'invalid_record'
        END) AS reject_reason

@@ -2,7 +2,7 @@
 SELECT ordinal,
        j.did AS did, j.commit.rkey AS rkey, tid_to_int(j.commit.rev) AS rev,
        make_timestamptz(j.time_us) AS event_at, claimed_time(j.commit.record."createdAt") AS created_at,
-       j.commit.operation AS operation,
+       stored_operation(j) AS operation, may_replace(j) AS may_replace,
        nullif(subject[3], '') AS subject_did,
        nullif(subject[5], '') AS subject_rkey,
        nullif(subject[4], '') AS subject_collection,

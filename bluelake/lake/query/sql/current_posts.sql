@@ -40,12 +40,13 @@ WITH last_deletes AS NOT MATERIALIZED (
 )
 SELECT * FROM rows AS r
 WHERE operation <> 'update'
-  AND NOT EXISTS (SELECT 1 FROM newest_updates AS u WHERE u.did = r.did AND u.rkey = r.rkey AND u.rev > r.rev)
+  AND NOT EXISTS (SELECT 1 FROM newer AS u WHERE u.did = r.did AND u.rkey = r.rkey AND u.rev > r.rev)
   AND NOT EXISTS (SELECT 1 FROM last_deletes AS d WHERE d.did = r.did AND d.rkey = r.rkey AND d.rev > r.rev)
   AND NOT EXISTS (SELECT 1 FROM last_resets AS s WHERE s.did = r.did AND s.rev > r.rev)
   AND NOT EXISTS (SELECT 1 FROM hidden AS h WHERE h.did = r.did)
 UNION ALL BY NAME
 SELECT * FROM edited AS r
-WHERE NOT EXISTS (SELECT 1 FROM last_deletes AS d WHERE d.did = r.did AND d.rkey = r.rkey AND d.rev > r.rev)
+WHERE NOT EXISTS (SELECT 1 FROM newer AS u WHERE u.did = r.did AND u.rkey = r.rkey AND u.rev > r.rev)
+  AND NOT EXISTS (SELECT 1 FROM last_deletes AS d WHERE d.did = r.did AND d.rkey = r.rkey AND d.rev > r.rev)
   AND NOT EXISTS (SELECT 1 FROM last_resets AS s WHERE s.did = r.did AND s.rev > r.rev)
   AND NOT EXISTS (SELECT 1 FROM hidden AS h WHERE h.did = r.did)
