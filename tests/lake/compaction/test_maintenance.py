@@ -305,7 +305,7 @@ def test_what_cannot_be_looked_through_keeps_the_vacuum_from_nothing(two_hours: 
 def test_a_vacuum_removes_what_was_replaced_after_the_grace(two_hours: Settings) -> None:
     store = Store(two_hours.lake_dir)
     on_disk = set(two_hours.lake_dir.rglob("*.parquet"))
-    live_now = {Path(file.path) for name in ("likes", "batches") for file in store.files(name)}
+    live_now = {Path(file.path) for name in ("likes", "replacements", "batches") for file in store.files(name)}
     replaced = on_disk - live_now
     assert replaced
     # However old a file is: the grace runs from when it was replaced.
