@@ -154,7 +154,7 @@ class Oracle:
 
     def _compare_columns(self, event: Event, row: Row) -> None:
         at_us = int(str(row["event_at"]))
-        if at_us - event.time_us not in self._offsets:
+        if at_us - event.time_us not in self._offsets and not self._is_told_again(event, at_us):
             self._say("column", event.table, event.key, f"event_at is {at_us}, and it happened at {event.time_us}")
         for name, difference in _different(event, row):
             self._say("column", event.table, event.key, f"{name} is {difference}")
@@ -163,6 +163,12 @@ class Oracle:
             self._say("misplaced", event.table, event.key, f"lies in {[row[name] for name in PARTITION]}, not {hour}")
         if row.get("user_did", event.did) not in (event.did, *SHARED_FOLDERS):
             self._say("misplaced", event.table, event.key, f"lies in the folder of {row['user_did']}")
+
+    def _is_told_again(self, event: Event, at_us: int) -> bool:
+        """Whether a host has served the event once more with that time, by its clock."""
+        return any(
+            again.tells(event.seen_us, at_us - self._world.offsets_us[again.port]) for again in self._truth.again
+        )
 
     def _account_for_missing(self, table: str) -> None:
         for key, event in self._happened[table].items():
@@ -214,13 +220,13 @@ class Oracle:
     def _is_withheld(self, event: Event) -> bool:
         """Whether none of the hosts served it."""
         return all(
-            any(span.port == port and span.from_us <= event.time_us < span.to_us for span in self._truth.withheld)
+            any(span.port == port and span.from_us <= event.seen_us < span.to_us for span in self._truth.withheld)
             for port in self._world.offsets_us
         )
 
     def _is_in_gap(self, event: Event) -> bool:
         return any(
-            first <= event.time_us <= last
+            first <= event.seen_us <= last
             for first, last in (self._base_span(gap) for gap in self._open_gaps if self._port_of(gap) is not None)
         )
 
@@ -240,7 +246,7 @@ class Oracle:
         for span, count in Counter(map(_span_of, rows)).items():
             if count > 1:
                 self._say("twice", "gaps", span, f"stands there {count} times")
-        times = sorted(event.time_us for events in self._happened.values() for event in events.values())
+        times = sorted(event.seen_us for events in self._happened.values() for event in events.values())
         for row in rows:
             if self._port_of(row) is None:
                 self._say("invented", "gaps", _span_of(row), "no such host")

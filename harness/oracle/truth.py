@@ -30,7 +30,7 @@ COLLECTIONS = {
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Fields of a line that are no columns, or are columns of some tables only.
-_NO_COLUMNS = {"source", "table", "time_us", "kind", "operation", "collection", "rev", "rev_int"}
+_NO_COLUMNS = {"source", "table", "time_us", "witnessed_us", "kind", "operation", "collection", "rev", "rev_int"}
 _KEPT = {"accounts": {"kind"}, "deletes": {"collection"}}
 
 Key = tuple[object, ...]
@@ -38,13 +38,17 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Event:
-    """One event of the ledger. `columns`: of its row, without `event_at`; times in microseconds since 1970."""
+    """One event of the ledger. `columns`: of its row, without `event_at`; times in microseconds since 1970.
+
+    `time_us`: as the event tells it. `seen_us`: when the network saw it, which is another moment where the time was imported.
+    """
 
     table: str
     key: Key
     time_us: int
     kind: str
     columns: Mapping[str, object]
+    seen_us: int
 
     @property
     def did(self) -> str:
@@ -66,12 +70,27 @@ class Withheld:
     to_us: int
 
 
+@dataclass(frozen=True)
+class Again:
+    """A span of base time, end exclusive, that the host on `port` served once more with times from `at_us` on."""
+
+    port: int
+    from_us: int
+    to_us: int
+    at_us: int
+
+    def tells(self, seen_us: int, time_us: int) -> bool:
+        """Whether it tells an event that was seen at `seen_us` with the time `time_us`."""
+        return self.from_us <= seen_us < self.to_us and 0 <= time_us - self.at_us <= self.to_us - self.from_us
+
+
 @dataclass
 class Truth:
-    """All that happened. `events`: by table and key. `withheld`: what hosts kept to themselves."""
+    """All that happened. `events`: by table and key. `withheld`: what hosts kept to themselves. `again`: what they told anew."""
 
     events: dict[str, dict[Key, Event]] = field(default_factory=lambda: {table: {} for table in TABLES})
     withheld: list[Withheld] = field(default_factory=list)
+    again: list[Again] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -103,14 +122,17 @@ def event_of(line: Mapping[str, Any]) -> Event:
         if "created_at" in columns:
             columns["created_at"] = claimed_us(columns["created_at"])
         key = tuple(columns[name] for name in KEYS[table])
-        return Event(table, key, int(line["time_us"]), str(line["kind"]), columns)
+        time_us = int(line["time_us"])
+        return Event(table, key, time_us, str(line["kind"]), columns, int(line.get("witnessed_us", time_us)))
     except (KeyError, TypeError, ValueError) as error:
         raise TruthError(f"ledger: {line}: {type(error).__name__}: {error}") from error
 
 
-def truth_of(lines: Iterable[Mapping[str, Any]], withheld: Iterable[Withheld] = ()) -> Truth:
+def truth_of(
+    lines: Iterable[Mapping[str, Any]], withheld: Iterable[Withheld] = (), again: Iterable[Again] = ()
+) -> Truth:
     """Everything that `lines` tell. Raises TruthError where an event stands there twice."""
-    truth = Truth(withheld=list(withheld))
+    truth = Truth(withheld=list(withheld), again=list(again))
     for line in lines:
         event = event_of(line)
         if truth.events[event.table].setdefault(event.key, event) is not event:
@@ -126,4 +148,9 @@ def read_truth(path: Path) -> Truth:
         spans = [json.loads(line) for line in beside.read_bytes().splitlines()] if beside.exists() else []
     except (OSError, ValueError) as error:
         raise TruthError(f"{path}: {error}") from error
-    return truth_of(lines, (Withheld(int(span["host"]), int(span["from_us"]), int(span["to_us"])) for span in spans))
+    bounds = [(int(span["host"]), int(span["from_us"]), int(span["to_us"])) for span in spans]
+    return truth_of(
+        lines,
+        [Withheld(*bound) for span, bound in zip(spans, bounds, strict=True) if "again_us" not in span],
+        [Again(*bound, int(span["again_us"])) for span, bound in zip(spans, bounds, strict=True) if "again_us" in span],
+    )

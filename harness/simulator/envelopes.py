@@ -81,6 +81,11 @@ class EnvelopeWire:
                 chosen.append(pack(frame))
         return b"".join(chosen)
 
+    def payload(self, frame: bytes, index: int) -> bytes:
+        """The frame in its envelope, whatever its kind and size."""
+        found = envelope(frame, self._first_seq + index, self._offset_us)
+        return frame if found is None else found[1]
+
     def message(self, payload: bytes) -> bytes:
         """Packed as all others, in no envelope."""
         return self._pack(payload)

@@ -13,7 +13,7 @@ FOLLOW = "app.bsky.graph.follow"
 BLOCK = "app.bsky.graph.block"
 PROFILE = "app.bsky.actor.profile"
 
-# What a reset of a repository is filed under. No collection has such a name, and v1 never serves it.
+# What a reset of a repository is filed under. No collection has such a name.
 SYNC = "#sync"
 
 TABLES = {LIKE: "likes", POST: "posts", REPOST: "reposts", FOLLOW: "follows", BLOCK: "blocks", PROFILE: "profiles"}

@@ -7,6 +7,7 @@
 | `slow?rate=R&seconds=S` | serves at most R events a second to each subscriber |
 | `duplicate?events=N` | serves the next N events of each subscriber twice |
 | `back?seconds=S` | serves everything again from S seconds ago |
+| `again?seconds=S` | sends whom it serves live what happened in the last S seconds once more with new times, as after a kill |
 | `skip?seconds=S` | withholds what happens in the next S seconds, now and in every later replay |
 | `forget?before_us=U` | replays nothing any more that is older than that base time |
 | `refuse?status=503&seconds=S` | answers every request to subscribe with that status |
@@ -27,6 +28,7 @@ from harness.simulator.errors import ControlError
 from harness.simulator.garbage import garbage_frame
 from harness.simulator.host import Host
 from harness.simulator.subscriber import Pace, Subscriber
+from harness.simulator.wires import shifted, time_of
 
 _LONGEST_SECONDS = 7 * 86_400.0
 _MOST_EVENTS = 1_000_000
@@ -58,6 +60,7 @@ class Faults:
             "slow": self._slow,
             "duplicate": self._duplicate,
             "back": self._back,
+            "again": self._again,
             "skip": self._skip,
             "forget": self._forget,
             "refuse": self._refuse,
@@ -121,6 +124,30 @@ class Faults:
         for subscriber in self.subscribers:
             subscriber.reader.rewind(timeline.position_of(index))
         return {"events": timeline.length - index}
+
+    def _again(self, given: Parameters) -> Answer:
+        """A host that was killed reads its relay from a while ago on, and stamps what comes with the time of now."""
+        host, timeline = self._host, self._host.timeline
+        live = [subscriber for subscriber in self.subscribers if subscriber.reader.is_live]
+        since_us = host.clock() - int(_number(given, "seconds", _LONGEST_SECONDS) * MICROSECONDS)
+        to_us = timeline.latest_us + 1
+        first, count = timeline.index_at(since_us), 0
+        if not live or first >= timeline.length:
+            return {"events": 0}
+        at_us = host.tell_again(since_us, to_us)
+        for index in range(first, timeline.length):
+            frame, collection, did, seen_us = timeline.event_at(index)
+            told_us = time_of(frame)
+            if not since_us <= seen_us < to_us or any(start <= seen_us < end for start, end in host.withheld):
+                continue
+            if told_us == seen_us:
+                # An imported time stays.
+                frame = shifted(frame, at_us + count - seen_us)
+            count += 1
+            for subscriber in live:
+                if subscriber.reader.wants(collection, did):
+                    subscriber.inject(subscriber.wire.payload(frame, index))
+        return {"events": count}
 
     def _skip(self, given: Parameters) -> Answer:
         from_us, to_us = self._host.withhold(_number(given, "seconds", _LONGEST_SECONDS))

@@ -2,6 +2,7 @@
 
 import http
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
@@ -28,10 +29,14 @@ _DICTIONARY = "/xrpc/network.bsky.jetstream.getZstdDictionary"
 
 
 class Frontend:
-    """Answers the requests to one host. control: whether faults can be switched on. dictionary: shared by all hosts."""
+    """Answers the requests to one host. control: whether faults can be switched on. dictionary: shared by all hosts.
+    v1_sync: whether v1 serves resets."""
 
-    def __init__(self, host: Host, *, control: bool = False, dictionary: Dictionary | None = None) -> None:
+    def __init__(
+        self, host: Host, *, control: bool = False, dictionary: Dictionary | None = None, v1_sync: bool = False
+    ) -> None:
         self.host = host
+        self._v1_sync = v1_sync
         self._control = control
         self._dictionary = dictionary or Dictionary()
         self._faults = Faults(host, self._dictionary)
@@ -112,7 +117,8 @@ class Frontend:
         assert connection.request is not None
         parts = urlsplit(connection.request.path)
         if parts.path == _V1:
-            subscriber = await self._frames_subscriber(connection, parse_subscription(parts.query))
+            wanted = replace(parse_subscription(parts.query), resets=self._v1_sync)
+            subscriber = await self._frames_subscriber(connection, wanted)
         else:
             subscriber = await self._events_subscriber(connection, parse_events_subscription(parts.query))
         self._faults.subscribers.add(subscriber)

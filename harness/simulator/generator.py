@@ -8,10 +8,11 @@ from harness.simulator.commits import Commits
 from harness.simulator.composer import Composer
 from harness.simulator.events import Event
 from harness.simulator.identifiers import CidSource
+from harness.simulator.imports import Imports
 from harness.simulator.options import DEFAULT_ACCOUNTS, DEFAULT_SEED
 from harness.simulator.population import Population
-from harness.simulator.standing import Standing
-from harness.simulator.stories import Stories
+from harness.simulator.standing import SkewedClocks, Standing
+from harness.simulator.stories import Shares, Stories
 from harness.simulator.texts import Writer
 from harness.simulator.vocabulary import Vocabulary
 
@@ -39,7 +40,9 @@ class Generator:
     Two generators with the same seed, number of accounts and schedule make the same events, whatever the clock says and
     however often they are asked. Per account, time and rev strictly increase, but for what a reset serves again.
 
-    sync_share, hard_cases: shares of the events that begin a story of that kind (`harness.simulator.stories`).
+    sync_share, hard_cases, doubled_creates, resyncs: shares of the events that begin a story of that kind
+    (`harness.simulator.stories`). imported_times: share of the creates that begin a run of imported times.
+    skewed_clocks: share of the identity and account events with a wrong claim of time.
     """
 
     def __init__(
@@ -50,6 +53,10 @@ class Generator:
         *,
         sync_share: float = 0.0,
         hard_cases: float = 0.0,
+        doubled_creates: float = 0.0,
+        resyncs: float = 0.0,
+        imported_times: float = 0.0,
+        skewed_clocks: float = 0.0,
     ) -> None:
         rng = random.Random(f"events {seed}")
         vocabulary = Vocabulary(rng)
@@ -57,11 +64,13 @@ class Generator:
         cids = CidSource(rng)
         composer = Composer(rng, Writer(rng, vocabulary), population, cids)
         commits = Commits(rng, population, composer, cids, schedule.start_us)
-        standing = Standing(rng, population)
+        standing = Standing(rng, population, SkewedClocks(random.Random(f"clocks {seed}"), skewed_clocks))
         self._stories: Stories | None = None
-        if sync_share or hard_cases:
+        shares = Shares(sync_share, hard_cases, doubled_creates, resyncs)
+        if any(shares):
             drawn = random.Random(f"stories {seed}")
-            self._stories = Stories(drawn, population, composer, cids, commits, standing, sync_share, hard_cases)
+            self._stories = Stories(drawn, population, composer, cids, commits, standing, shares)
+        self._imports = Imports(random.Random(f"imports {seed}"), imported_times) if imported_times else None
         self._arrivals = Arrivals(schedule, random.Random(f"arrivals {seed}"))
         self._random = rng.random
         self._makers: list[Callable[[int], Event]] = []
@@ -78,9 +87,11 @@ class Generator:
         random_, makers = self._random, self._makers
         time_us = self._arrivals.next_us - int(random_() * _JITTER_US)
         self._arrivals.advance()
-        if self._stories is not None and (event := self._stories.next_event(time_us)) is not None:
-            return event
-        return makers[int(random_() * len(makers))](time_us)
+        event = None if self._stories is None else self._stories.next_event(time_us)
+        is_ordinary = event is None
+        if event is None:
+            event = makers[int(random_() * len(makers))](time_us)
+        return event if self._imports is None else self._imports.pass_on(event, may_import=is_ordinary)
 
     def until(self, end_us: int, most: int) -> list[Event]:
         """The next events that happen up to `end_us`, at most `most` of them."""

@@ -99,7 +99,7 @@ class Host:
             spans = [json.loads(line) for line in path.read_bytes().splitlines()]
         except (OSError, ValueError) as error:
             raise LedgerError(f"{path}: {error}; remove it or choose another ledger") from error
-        for span in (span for span in spans if span["host"] == port):
+        for span in (span for span in spans if span["host"] == port and "again_us" not in span):
             if span.get("forgotten"):
                 self.forgotten_us = max(span["to_us"], self.forgotten_us or 0)
             else:
@@ -112,6 +112,15 @@ class Host:
         self._record({"from_us": span[0], "to_us": span[1]})
         self.withheld.append(span)
         return span
+
+    def tell_again(self, from_us: int, to_us: int) -> int:
+        """Serve a span of base time, its end exclusive, once more with new times. Recorded before it is true.
+
+        Gives the first of these times. Raises LedgerError.
+        """
+        at_us = max(self.clock(), self.timeline.latest_us)
+        self._record({"from_us": from_us, "to_us": to_us, "again_us": at_us})
+        return at_us
 
     def forget(self, floor_us: int) -> None:
         """Replay nothing any more that is older than that base time. Recorded before it is true. Raises LedgerError."""

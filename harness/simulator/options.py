@@ -145,11 +145,24 @@ class SimulatorOptions:
         timedelta | None, _written(parse_duration, "36h", "How far back the hosts replay: 36h, 90s. Default: all.")
     ] = None
     sync_share: Annotated[
-        float, Parameter(help="Share of the events that reset a repository, as 0.0002; only v2 serves them.")
+        float, Parameter(help="Share of the events that reset a repository, as 0.0002. v1 serves them with --v1-sync.")
     ] = 0.0
     hard_cases: Annotated[
         float, Parameter(help="Share of the events that begin a hard case, such as an edit that is taken back.")
     ] = 0.0
+    doubled_creates: Annotated[
+        float, Parameter(help="Share of the events that begin a record which is created twice, with two revs.")
+    ] = 0.0
+    resyncs: Annotated[
+        float, Parameter(help="Share of the events that begin a reset after which old records come again with its rev.")
+    ] = 0.0
+    imported_times: Annotated[
+        float, Parameter(help="Share of the creates that begin a run of events with times of years ago.")
+    ] = 0.0
+    skewed_clocks: Annotated[
+        float, Parameter(help="Share of the identity and account events whose server claims a wrong time.")
+    ] = 0.0
+    v1_sync: Annotated[bool, Parameter(negative="", help="Serve resets of repositories on v1 too.")] = False
     faults: Annotated[bool, Parameter(negative="", help="Let /control/NAME make a host misbehave.")] = False
 
     def __post_init__(self) -> None:
@@ -161,9 +174,12 @@ class SimulatorOptions:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1_000_000:
                 raise OptionError(f"{name}={value}: use events a second, 0 to 1000000")
-        for name in ("sync_share", "hard_cases"):
+        for name in ("sync_share", "hard_cases", "doubled_creates", "resyncs"):
             if not 0 <= getattr(self, name) <= MOST_STORIES:
                 raise OptionError(f"{name}={getattr(self, name)}: use a share of the events, 0 to {MOST_STORIES}")
+        for name in ("imported_times", "skewed_clocks"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise OptionError(f"{name}={getattr(self, name)}: use a share, 0 to 1")
         if self.history < timedelta(0):
             raise OptionError(f"history={self.history}: use a duration of at least 0")
         if self.live is not None and self.live < timedelta(0):

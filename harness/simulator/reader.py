@@ -58,6 +58,10 @@ class Selector:
         self._verdicts: list[bool] = []
         self._mask = 0
 
+    def wants(self, collection: str, did: str) -> bool:
+        """Whether an event of that collection and account is wanted."""
+        return self._wanted.wants_collection(collection) and (not self._wanted.dids or did in self._wanted.dids)
+
     def wanted_mask(self) -> int:
         """A bit for each wanted collection among those that the timeline has seen so far."""
         names = self._timeline.collections
@@ -130,6 +134,15 @@ class Reader:
         self.most: int | None = None
         self.repeat = 0
         self.last_frames = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether everything that is there has been read."""
+        return self._seam is not None and self._position == self._timeline.end
+
+    def wants(self, collection: str, did: str) -> bool:
+        """Whether an event of that collection and account is wanted."""
+        return self._selector.wants(collection, did)
 
     def rewind(self, position: Position) -> None:
         """Serve everything again from there on."""

@@ -69,7 +69,15 @@ def _feeder(options: SimulatorOptions, timeline: Timeline, ledger: Ledger | None
     generator = None
     if happens:
         generator = Generator(
-            options.seed, schedule, options.accounts, sync_share=options.sync_share, hard_cases=options.hard_cases
+            options.seed,
+            schedule,
+            options.accounts,
+            sync_share=options.sync_share,
+            hard_cases=options.hard_cases,
+            doubled_creates=options.doubled_creates,
+            resyncs=options.resyncs,
+            imported_times=options.imported_times,
+            skewed_clocks=options.skewed_clocks,
         )
     return Feeder(timeline, ledger, clock, recorded, generator)
 
@@ -114,7 +122,7 @@ async def serve(
             hosts, dictionary = _hosts(options, timeline, clock), Dictionary()
             for host in hosts:
                 port = options.port + host.number if options.port else 0
-                frontend = Frontend(host, control=options.faults, dictionary=dictionary)
+                frontend = Frontend(host, control=options.faults, dictionary=dictionary, v1_sync=options.v1_sync)
                 opened = await open_port(options.host, port, frontend)
                 await servers.enter_async_context(opened)
                 host.listens_at(next(iter(opened.sockets)).getsockname()[1])

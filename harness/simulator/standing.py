@@ -18,12 +18,37 @@ _STATUSES: tuple[str | None, ...] = (
 )
 _HANDLE_CHANGES = 0.4
 _WITHOUT_HANDLE = 0.1
+_MICROSECONDS = 1_000_000
+_HOUR_US = 3600 * _MICROSECONDS
+# A wrong clock is off by hours or by years, either way. No claim is of before 1970.
+_MOST_HOURS = 72
+_MOST_YEARS = 20
+_YEAR_US = 8766 * _HOUR_US
+
+
+class SkewedClocks:
+    """Servers whose clocks are wrong, drawn from `rng`. share: of the events in which one claims a time."""
+
+    def __init__(self, rng: random.Random, share: float) -> None:
+        self._rng = rng
+        self._share = share
+
+    def claimed(self, time_us: int) -> int:
+        """What a server says instead of `time_us`; microseconds since 1970."""
+        if not self._share or self._rng.random() >= self._share:
+            return time_us
+        unit_us, most = self._rng.choice(((_HOUR_US, _MOST_HOURS), (_YEAR_US, _MOST_YEARS)))
+        return time_us + self._rng.choice((-1, 1)) * int(self._rng.uniform(1, most) * unit_us)
 
 
 class Standing:
-    """Makes identity and account events. Methods take the moment at which Jetstream sees them, microseconds since 1970."""
+    """Makes identity and account events. Methods take the moment at which Jetstream sees them, microseconds since 1970.
 
-    def __init__(self, rng: random.Random, population: Population) -> None:
+    clocks: those of the accounts' servers, which claim the events' times.
+    """
+
+    def __init__(self, rng: random.Random, population: Population, clocks: SkewedClocks) -> None:
+        self._clocks = clocks
         self._random = rng.random
         self._population = population
         self._away: list[Account] = []
@@ -35,7 +60,7 @@ class Standing:
         return self._seq
 
     def _relayed_at(self, time_us: int) -> str:
-        return with_milliseconds(time_us - int(self._random() * _LARGEST_LAG_US))
+        return with_milliseconds(self._clocks.claimed(time_us - int(self._random() * _LARGEST_LAG_US)))
 
     def identity(self, time_us: int) -> Event:
         """A new handle, or a notice to look it up again, one in ten without the handle."""

@@ -6,13 +6,17 @@
 | an edit taken back | a post, another text, the first text and CID again: only rev and time tell the versions apart |
 | there and back | an account that is deactivated, suspended, taken down or deleted, and active again |
 | a late delete | of a record that is hours old, or that was never seen since it is older than the timeline |
-| a reset (v2) | records, a `#sync`, some of them again with its rev or a later one; the others count no more |
+| a reset | records, a `#sync`, some of them again with its rev or a later one; the others count no more |
+| a doubled create | a record that is created twice, with two revs, at times with the same content; nothing was deleted |
+| a resync | records, a `#sync`, most of them again as creates, all with its rev and at new times; the others count no more |
 """
 
 import heapq
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import accumulate
 from typing import NamedTuple
 
 from harness.simulator import events
@@ -45,6 +49,8 @@ _HOUR_US = 3600 * MICROSECONDS
 _OLDEST_HOURS = 30
 _RECORDS_RESET = 5
 _SERVED_AGAIN = 3
+_RECORDS_RESYNCED = 6
+_RESYNCED_AGAIN = 4
 # An account that went away between two events of its story may come back; not forever.
 _PATIENCE_US = 5 * MICROSECONDS
 _MOST_WAITS = 50
@@ -94,8 +100,17 @@ class _Pending(NamedTuple):
     waits: int
 
 
+class Shares(NamedTuple):
+    """The shares of the events that begin a story, by kind. hard: the hard cases, each as often."""
+
+    resets: float = 0.0
+    hard: float = 0.0
+    doubled: float = 0.0
+    resyncs: float = 0.0
+
+
 class Stories:
-    """Tells stories, drawn from `rng`. sync_share, hard_cases: the shares of the events that begin one of that kind."""
+    """Tells stories, drawn from `rng`."""
 
     def __init__(
         self,
@@ -105,8 +120,7 @@ class Stories:
         cids: CidSource,
         commits: Commits,
         standing: Standing,
-        sync_share: float,
-        hard_cases: float,
+        shares: Shares,
     ) -> None:
         self._rng = rng
         self._population = population
@@ -114,12 +128,12 @@ class Stories:
         self._cids = cids
         self._commits = commits
         self._standing = standing
-        self._sync_share = sync_share
-        self._any_share = sync_share + hard_cases
+        self._until = list(accumulate(shares))
         self._pending: list[_Pending] = []
         self._numbers = 0
         self._now_us = 0
         self._hard_cases = (self._key_used_again, self._edit_taken_back, self._there_and_back, self._late_delete)
+        self._others = (self._doubled_create, self._resync)
 
     def next_event(self, time_us: int) -> Event | None:
         """What a story has to tell at that moment; None: nothing."""
@@ -127,10 +141,11 @@ class Stories:
         if self._pending and self._pending[0].due_us <= time_us:
             return self._continue(time_us)
         chance = self._rng.random()
-        if chance >= self._any_share:
+        if chance >= self._until[-1]:
             return None
         account = self._population.author()
-        tell = self._reset if chance < self._sync_share else self._rng.choice(self._hard_cases)
+        kind = bisect_right(self._until, chance)
+        tell = self._reset if kind == 0 else self._rng.choice(self._hard_cases) if kind == 1 else self._others[kind - 2]
         story = tell(account)
         return self._tell(account, story, next(story), time_us)
 
@@ -213,6 +228,25 @@ class Stories:
             # The first with the rev of the reset itself, which is the least that counts.
             at = resets[0] if number == 0 else None
             yield Step(partial(record.write, operation="create", version=version, at=at))
+
+    def _doubled_create(self, account: Account) -> Story:
+        collection = self._rng.choice(_COLLECTIONS)
+        record = Record(self._commits, account, collection)
+        first = self._version(account, collection)
+        again = first if self._rng.random() < _SAME_CONTENT else self._version(account, collection)
+        yield Step(partial(record.write, operation="create", version=first))
+        yield Step(partial(record.write, operation="create", version=again))
+
+    def _resync(self, account: Account) -> Story:
+        records = [Record(self._commits, account, self._rng.choice(_COLLECTIONS)) for _ in range(_RECORDS_RESYNCED)]
+        versions = [self._version(account, record.collection) for record in records]
+        for record, version in zip(records, versions, strict=True):
+            yield Step(partial(record.write, operation="create", version=version))
+        resets: list[Commit] = []
+        yield Step(lambda time_us: self._sync(account, time_us, resets))
+        # The repository is read anew at its head: what it still has comes with the head's rev.
+        for record, version in zip(records[:_RESYNCED_AGAIN], versions, strict=False):
+            yield Step(partial(record.write, operation="create", version=version, at=resets[0]))
 
     def _sync(self, account: Account, time_us: int, resets: list[Commit]) -> Event:
         self._commits.forget(account)

@@ -26,7 +26,7 @@ class Subscription:
     """What a subscriber wants; an empty set wants everything.
 
     prefixes: NSID prefixes that end with a dot. cursor: where to begin, microseconds since 1970; None for live only. compress:
-    whether frames come as binary messages, each compressed with the dictionary.
+    whether frames come as binary messages, each compressed with the dictionary. resets: whether the host serves them on v1.
     """
 
     collections: frozenset[str] = frozenset()
@@ -34,11 +34,12 @@ class Subscription:
     dids: frozenset[str] = frozenset()
     cursor: int | None = None
     compress: bool = False
+    resets: bool = False
 
     def wants_collection(self, name: str) -> bool:
         """Whether events of a collection are wanted. Identity and account events, which have none, always are."""
         if name == SYNC:
-            return False
+            return self.resets
         if not name or not (self.collections or self.prefixes):
             return True
         return name in self.collections or name.startswith(self.prefixes)

@@ -148,6 +148,13 @@ class Timeline:
                 return sealed.first + _first_at(self.block(self._dropped + place), time_us)
         return self.length - len(self._open) + _first_at(self._open, time_us)
 
+    def event_at(self, index: int) -> tuple[bytes, str, str, int]:
+        """The frame of that number, its collection, its account and when it happened. Raises OSError."""
+        position = self.position_of(index)
+        block, place = self.block(position.block), position.place
+        names = self.collections[block.collections[place]], self.dids[block.dids[place]]
+        return block.payload(place), *names, block.times[place]
+
     def block(self, number: int) -> Block:
         """A block that is still there. Raises OSError."""
         found = self.sealed(number)

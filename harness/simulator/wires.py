@@ -26,6 +26,10 @@ class Wire(Protocol):
         """A payload that is not on the timeline as the websocket frame in which this wire sends it."""
         ...
 
+    def payload(self, frame: bytes, index: int) -> bytes:
+        """One frame of the timeline, with so many before it, as this wire tells it, before it is packed."""
+        ...
+
     def error(self, name: str) -> bytes | None:
         """The payload that tells of an error; None where the wire has no such frame."""
         ...
@@ -57,6 +61,10 @@ class PlainWire:
         """A text frame."""
         return websocket_frame(payload)
 
+    def payload(self, frame: bytes, index: int) -> bytes:
+        """The frame."""
+        return frame
+
     def error(self, name: str) -> bytes | None:
         """v1 just closes."""
         return None
@@ -78,6 +86,10 @@ class FrameWire:
         """Packed as all others, its time as it is."""
         return self._pack(payload)
 
+    def payload(self, frame: bytes, index: int) -> bytes:
+        """The frame by the host's clock."""
+        return shifted(frame, self._offset_us)
+
     def error(self, name: str) -> bytes | None:
         """v1 just closes."""
         return None
@@ -87,6 +99,12 @@ def places(runs: Sequence[Run]) -> Iterator[int]:
     """The places of all frames of those runs."""
     for start, end in runs:
         yield from range(start, end)
+
+
+def time_of(frame: bytes) -> int | None:
+    """The time that a v1 frame tells, microseconds since 1970; None where it is not shaped as Jetstream's are."""
+    found = _TIMED.match(frame)
+    return None if found is None else int(found[1])
 
 
 def shifted(frame: bytes, offset_us: int) -> bytes:

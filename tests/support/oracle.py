@@ -9,7 +9,7 @@ import duckdb
 
 from harness.oracle.deltalog import Row, read_rows
 from harness.oracle.judge import Oracle, Verdict, World
-from harness.oracle.truth import TABLES, Withheld, truth_of
+from harness.oracle.truth import TABLES, Again, Withheld, truth_of
 from tests.support.frames import ANN, BOB, NOON_US, tid
 
 PARTITION = "year=2026/month=07/day=04/hour=12"
@@ -94,6 +94,7 @@ def judge(
     purged_us: int | None = None,
     garbage: bool = False,
     exported: Sequence[str] | None = None,
+    again: Sequence[Again] = (),
 ) -> Verdict:
     """What the oracle says. `stored`, `shown`: rows with their table; without `shown`, all that is stored shows.
     `withheld`: spans in seconds past noon."""
@@ -101,7 +102,7 @@ def judge(
     visible = stored if shown is None else shown
     tables = (*TABLES, "gaps", "rejects")
     oracle = Oracle(
-        truth_of(happened, spans),
+        truth_of(happened, spans, again),
         {table: [values for name, values in stored if name == table] for table in tables},
         {table: [values for name, values in visible if name == table] for table in tables},
         World({PORT: offset_us}, purged_us, garbage=garbage),

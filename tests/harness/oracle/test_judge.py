@@ -7,6 +7,7 @@ import pytest
 from harness.errors import TruthError
 from harness.oracle.deltalog import Row
 from harness.oracle.judge import Verdict
+from harness.oracle.truth import Again
 from tests.support.frames import ANN, BOB
 from tests.support.frames import NOON_US as HOUR_US
 from tests.support.oracle import PORT, DeltaTable, account, delete, judge, record, row
@@ -265,3 +266,21 @@ def test_a_log_that_is_not_whole_is_said(tmp_path: Path) -> None:
     entries[0].unlink()
     with pytest.raises(TruthError, match="no entry 0"):
         table.rows()
+
+
+def test_an_imported_time_is_the_rows_and_the_moment_decides_what_was_withheld() -> None:
+    ancient = {"year": "2010", "month": "07", "day": "04", "hour": "12"}
+    imported = {**POST, "time_us": 1_278_244_800_000_000, "witnessed_us": POST["time_us"]}
+    assert kinds(judge([imported], [("posts", row(imported, **ancient))])) == []
+    assert ("column", "posts") in kinds(judge([imported], [("posts", row(POST))]))
+    second = (POST["time_us"] - HOUR_US) // 1_000_000
+    assert kinds(judge([imported], [gap(second - 1, second + 1)], [], withheld=[(second, second + 1)])) == []
+
+
+def test_a_row_may_have_the_time_that_a_host_told_again() -> None:
+    later = row(POST, event_at=POST["time_us"] + 30_000_000)
+    assert kinds(judge([POST], [("posts", later)])) == [("column", "posts")]
+    again = Again(PORT, POST["time_us"] - 1_000_000, POST["time_us"] + 1, POST["time_us"] + 29_500_000)
+    assert kinds(judge([POST], [("posts", later)], again=[again])) == []
+    other = Again(PORT, POST["time_us"] + 1, POST["time_us"] + 2, POST["time_us"] + 29_500_000)
+    assert kinds(judge([POST], [("posts", later)], again=[other])) == [("column", "posts")]
