@@ -15,6 +15,7 @@ import pyarrow as pa
 from bluelake.core.errors import first_line
 from bluelake.core.reasons import Anomaly, RejectReason, diagnose_syntax
 from bluelake.lake.drain.lines import Lines, in_batches
+from bluelake.lake.drain.tagging import add_tags
 from bluelake.lake.query import statement
 from bluelake.lake.tables import TABLES, Table
 
@@ -94,6 +95,8 @@ def parse(
             _create(connection, relation, text)
     finally:
         connection.unregister("lines")
+    if queue == "posts":
+        add_tags(connection, relation)
     found: list[tuple[int, RejectReason]] = [
         (ordinal, RejectReason(reason))
         for ordinal, reason in connection.execute(

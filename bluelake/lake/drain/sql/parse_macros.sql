@@ -24,9 +24,6 @@ CREATE OR REPLACE TEMP MACRO at_part(uri, i) AS
 -- The same for several parts of one URI: it is split once, which is what costs.
 CREATE OR REPLACE TEMP MACRO at_parts(uri) AS CASE WHEN starts_with(uri, 'at://') THEN string_split(uri, '/') END;
 CREATE OR REPLACE TEMP MACRO json_string(j) AS CASE WHEN starts_with(j::VARCHAR, '"') THEN j ->> '$' END;
--- The elements of a list without repetitions, compared in lower case, each as it was first written.
-CREATE OR REPLACE TEMP MACRO distinct_folded(l) AS
-    list_filter(l, lambda x, i: list_position(list_transform(l, lambda y: lower(y)), lower(x)) = i);
 -- The elements of a list without repetitions, in the order in which they first appear.
 CREATE OR REPLACE TEMP MACRO list_distinct_in_order(l) AS list_filter(l, lambda x, i: list_position(l, x) = i);
 CREATE OR REPLACE TEMP MACRO present(l) AS list_filter(coalesce(l, []), lambda x: x IS NOT NULL AND x <> '');

@@ -9,10 +9,10 @@ WITH parsed AS (
         "reply": {"parent": {"uri": "VARCHAR"}, "root": {"uri": "VARCHAR"}},
         "labels": {"values": [{"val": "VARCHAR"}]},
         "embed": {
-          "$type": "VARCHAR", "alt": "VARCHAR", "images": [{"alt": "VARCHAR"}], "external": {"uri": "VARCHAR"},
+          "$type": "VARCHAR", "alt": "VARCHAR", "images": [{"alt": "VARCHAR"}], "external": {"uri": "VARCHAR", "description": "VARCHAR"},
           "record": {"uri": "VARCHAR", "record": {"uri": "VARCHAR"}},
           "media": {"$type": "VARCHAR", "alt": "VARCHAR", "images": [{"alt": "VARCHAR"}],
-                    "external": {"uri": "VARCHAR"}}
+                    "external": {"uri": "VARCHAR", "description": "VARCHAR"}}
         }
       }
     }
@@ -36,12 +36,23 @@ WITH parsed AS (
          CASE WHEN embed = 'record_with_media' THEN e.media.images ELSE e.images END AS images,
          CASE WHEN embed = 'record_with_media' THEN e.media."$type" ELSE e."$type" END AS media_type,
          CASE WHEN embed = 'record_with_media' THEN e.media.alt ELSE e.alt END AS video_alt,
-         CASE WHEN embed = 'record_with_media' THEN e.media.external.uri ELSE e.external.uri END AS external_link
+         CASE WHEN embed = 'record_with_media' THEN e.media.external.uri ELSE e.external.uri END AS external_link,
+         -- The client keeps the alternative text of a GIF there, behind a prefix.
+         regexp_extract(CASE WHEN embed = 'record_with_media' THEN e.media.external.description ELSE e.external.description END,
+                        '^A(?:lt|LT): (?s:(.*))', 1) AS gif_alt
   FROM pieces
 ), tagged AS (
-  SELECT *, distinct_folded(list_concat(facet_tags, present(r.tags))) AS stated_tags,
+  SELECT *, list_concat(facet_tags, present(r.tags)) AS stated_tags,
          list_distinct_in_order(list_concat(facet_links, present([external_link]))) AS links
   FROM lists
+), keyed AS (
+  -- Most posts have no tag, or tags of ASCII letters and digits. Python fills in the others, which have no keys yet.
+  SELECT *,
+         CASE WHEN len(stated_tags) = 0 AND NOT (contains(text, '#') OR contains(text, '＃') OR contains(text, '$'))
+                THEN stated_tags
+              WHEN regexp_full_match(array_to_string(stated_tags, '|'), '[A-Za-z0-9|]+')
+                THEN list_transform(stated_tags, lambda tag: lower(tag)) END AS tag_keys
+  FROM tagged
 )
 SELECT ordinal,
        j.did AS did, j.commit.rkey AS rkey, tid_to_int(j.commit.rev) AS rev,
@@ -50,11 +61,9 @@ SELECT ordinal,
        j.commit.cid AS cid,
        text,
        present(r.langs) AS langs,
-       CASE WHEN len(stated_tags) > 0 OR NOT (contains(text, '#') OR contains(text, '＃')) THEN stated_tags
-            ELSE distinct_folded(list_filter(
-                   regexp_extract_all(text, '(?:^|\s)[#＃]([\p{L}\p{M}\p{N}_]+)', 1),
-                   lambda tag: NOT regexp_full_match(tag, '[0-9]+'))) END AS hashtags,
-       list_transform(hashtags, lambda tag: lower(tag)) AS hashtag_keys,
+       CASE WHEN tag_keys IS NULL THEN stated_tags
+            ELSE list_filter(stated_tags, lambda tag, i: list_position(tag_keys, lower(tag)) = i) END AS hashtags,
+       list_distinct_in_order(tag_keys) AS hashtag_keys,
        list_distinct_in_order(mentions) AS mentions,
        links,
        list_distinct_in_order(present(list_transform(links, lambda link:
@@ -67,7 +76,8 @@ SELECT ordinal,
        CASE WHEN media_type = 'app.bsky.embed.images' THEN len(coalesce(images, []))
             WHEN media_type = 'app.bsky.embed.video' THEN 1 ELSE 0 END::INTEGER AS media_count,
        present(CASE WHEN media_type = 'app.bsky.embed.video' THEN [video_alt]
-                    ELSE list_transform(coalesce(images, []), lambda image: image.alt) END) AS alt_texts,
+                    ELSE list_append(list_transform(coalesce(images, []), lambda image: image.alt), gif_alt) END)
+         AS alt_texts,
        present(list_transform(coalesce(r.labels.values, []), lambda label: label.val)) AS labels,
        coalesce(commit_reason(j), CASE WHEN text IS NULL THEN 'invalid_record' END) AS reject_reason
-FROM tagged
+FROM keyed
