@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from bluelake.lake.tables import DELETES, HOUR_PARTITION, POSTS, Table
+from bluelake.lake.text import tag_key
 
 NOON = datetime(2026, 7, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -55,7 +56,7 @@ def arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
     for row in rows:
         hour = dict(zip(HOUR_PARTITION, f"{row['event_at']:%Y %m %d %H}".split(), strict=True))
         # What a parser makes of tags and of a plain account event.
-        made = {"hashtag_keys": [tag.casefold() for tag in row.get("hashtags", ())]} if "hashtag_keys" in lists else {}
+        made = {"hashtag_keys": [tag_key(tag) for tag in row.get("hashtags", ())]} if "hashtag_keys" in lists else {}
         full.append(
             {**{name: [] for name in lists}, **made, "ordered_at": row["event_at"], **hour, "user_did": "other", **row}
         )

@@ -27,8 +27,7 @@ from bluelake.lake.query import (
     within,
 )
 from bluelake.lake.search.accounts import HIDDEN
-from bluelake.lake.search.folding import Folding
-from bluelake.lake.search.prefilter import prefilter
+from bluelake.lake.search.prefilter import matching_rows
 from bluelake.lake.search.terms import SearchQuery, Terms
 from bluelake.lake.tables import POSTS
 
@@ -98,7 +97,6 @@ class Scan:
         cursor: duckdb.DuckDBPyConnection,
         snapshot: Snapshot,
         asked: SearchQuery,
-        folding: Folding,
         data_through: datetime | None,
         margin_us: int,
     ) -> None:
@@ -109,7 +107,8 @@ class Scan:
         self._margin_us = margin_us
         cursor.execute("SET TimeZone = 'UTC'")
         self._username, self._did = self._account()
-        self._terms = Terms(asked, self._did, folding)
+        self._terms = Terms(asked, self._did)
+        self._of_author = "(did = $did)" if self._did is not None else ""
 
     def groups(self, wanted: int, *, growing: bool = True) -> Iterator[int]:
         """How many posts each group of hours contributes, newest first, looked at once there may be `wanted` in all, or many.
@@ -121,7 +120,7 @@ class Scan:
         edits = self._find_edits()
         matches, end_us = 0, self._query.end_us
         for span in self._spans(LARGEST_GROUP_ROWS if growing else FIRST_GROUP_ROWS):
-            matching = where(_own_rows(self._rows(span), span), self._terms.condition)
+            matching = _own_rows(self._rows(span), span)
             text = query(__file__, "search_matches", matching=matching)
             matches += self._create("matches", text, append=matches > 0)
             if matches >= min(wanted, MOST_MATCHES):
@@ -132,10 +131,10 @@ class Scan:
             yield self._look_up(self._query.start_us, end_us)
 
     def _rows(self, span: _Span) -> str:
-        """A relation of the rows of a span that can match, and perhaps others. It can be read once."""
-        if not self._terms.prefilter:
-            return scan(POSTS, span.files)
-        self._cursor.register("prefiltered", prefilter(span.files, _PREFILTERED, self._terms.prefilter))
+        """A relation of the rows of a span's files that match by themselves. It can be read once."""
+        if not self._terms.asks_texts:
+            return where(scan(POSTS, span.files), self._of_author)
+        self._cursor.register("prefiltered", matching_rows(span.files, _PREFILTERED, self._terms))
         return "prefiltered"
 
     def _look_up(self, start_us: int, end_us: int) -> int:
@@ -195,9 +194,8 @@ class Scan:
         """Find, for all groups at once, the posts that match by a later text; hardly any post is ever updated."""
         asked, posts = self._query, self._snapshot.files("posts")
         updated = replacing_files(POSTS, between(posts, asked.start_us - self._margin_us, END_US))
-        edited = scan(POSTS, [])
-        updates = f"FROM {where(replacing_rows(POSTS, scan(POSTS, updated)), self._terms.condition)} SELECT 1 LIMIT 1"
-        if updated and self._cursor.execute(updates, self._terms.parameters).fetchone():
+        matching = scan(POSTS, [])
+        if updated and any(True for _ in self._matching(replacing_rows(POSTS, scan(POSTS, updated)))):
             edited = current_rows(
                 self._snapshot,
                 "posts",
@@ -207,8 +205,18 @@ class Scan:
                 candidates=scan(POSTS, []),
                 hidden=HIDDEN,
             )
-        matching = where(edited, self._terms.condition)
+            if found := list(self._matching(edited)):
+                self._cursor.register("edited", pa.concat_tables(found))
+                matching = "edited"
         return self._create("edits", query(__file__, "search_edits", matching=matching)) > 0
+
+    def _matching(self, relation: str) -> Iterator[pa.Table]:
+        """Those rows of `relation` that match, a table for each part of them."""
+        rows = where(relation, self._of_author)
+        reader = self._cursor.execute(f"SELECT * FROM {rows}", self._parameters(rows)).to_arrow_reader(_STREAM_ROWS)
+        for batch in reader:
+            if (found := self._terms.matching(pa.Table.from_batches([batch]))).num_rows:
+                yield found
 
     def _spans(self, largest: int) -> Iterator[_Span]:
         asked = self._query
@@ -229,8 +237,11 @@ class Scan:
     def _create(self, table: str, text: str, *, append: bool = False) -> int:
         """Fill a temporary table from a query, anew unless `append`. Returns how many rows the query gave."""
         target = f"INSERT INTO {table}" if append else f"CREATE OR REPLACE TEMP TABLE {table} AS"
-        used = {name: value for name, value in self._terms.parameters.items() if f"${name})" in text}
-        return int(self._cursor.execute(f"{target} {text}", used).fetchall()[0][0])
+        return int(self._cursor.execute(f"{target} {text}", self._parameters(text)).fetchall()[0][0])
+
+    def _parameters(self, text: str) -> dict[str, str]:
+        """What the SQL of `text` asks for."""
+        return {"did": self._did} if self._did is not None and "$did" in text else {}
 
 
 def _own_rows(rows: str, span: _Span) -> str:

@@ -15,7 +15,6 @@ from bluelake.lake.delta import DataFile, Store
 from bluelake.lake.errors import LakeUnavailableError
 from bluelake.lake.query import connect, ensure_spill, scan
 from bluelake.lake.search.accounts import Accounts
-from bluelake.lake.search.folding import Folding
 from bluelake.lake.search.scan import Post, Scan, Snapshot
 from bluelake.lake.search.terms import SearchQuery
 from bluelake.lake.tables import BATCHES
@@ -47,7 +46,6 @@ class _Opened:
 
     def __init__(self, settings: Settings) -> None:
         self.connection = connect(settings, memory_mb=settings.web_duckdb_memory_mb)
-        self.folding = Folding(self.connection)
         self.accounts = Accounts(self.connection)
 
 
@@ -120,7 +118,7 @@ class Searcher:
                 data_through = self._newest_event(opened.connection, snapshot)
                 cursor = opened.connection.cursor()
             margin_us = self._settings.dedupe_margin_us
-            yield Scan(cursor, snapshot, query, opened.folding, data_through, margin_us)
+            yield Scan(cursor, snapshot, query, data_through, margin_us)
         except (duckdb.Error, DeltaError, OSError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise LakeUnavailableError(f"the lake at {self._store.root} cannot be read now: {reason}") from error

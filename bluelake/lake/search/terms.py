@@ -1,14 +1,19 @@
 """What a search asks for, and what of it a post's own columns decide."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
 
 from bluelake.lake.errors import LakeError
 from bluelake.lake.query import BEGINNING_US, END_US
-from bluelake.lake.search.folding import Folding
+from bluelake.lake.text import EMOJI_STYLE, canonical, patterns, tag_key
 
 MAX_TEXT = 1_000
 # The longest words; shorter ones leave out little more.
-_PREFILTER_WORDS = 4
+_PREFILTER_WORDS = 2
+# The columns that decide whether a post matches.
+ASKED = ["text", "alt_texts", "links", "hashtags", "hashtag_keys"]
 
 
 class ParameterError(LakeError):
@@ -50,40 +55,63 @@ class SearchQuery:
 
 
 class Terms:
-    """What a query asks of a post's own columns: `did`, `text` and `hashtags`.
+    """What a query asks of a post's own columns.
 
-    `condition`: SQL, with its `parameters`. `prefilter`: regular expressions with a match in every text that meets the condition;
-    none where DuckDB alone has less to read, by the files' statistics of an author, or by a hashtag, which few posts have.
+    `words` and `tags` are in the canonical form, `did` is the author's. `patterns`: for each of the longest words, regular
+    expressions of which one has a match wherever the word is.
     """
 
-    def __init__(self, query: SearchQuery, did: str | None, folding: Folding) -> None:
-        conditions: list[str] = ["true"]
-        self.parameters: dict[str, str] = {}
-        self.prefilter: list[str] = []
-        if did is not None:
-            conditions.append("(did = $did)")
-            self.parameters["did"] = did
-        words, tags = _wanted(query, folding)
-        for i, tag in enumerate(tags):
-            folded = f"list_transform(hashtags, lambda tag: {folding.folded_sql('tag', tag)})"
-            conditions.append(f"len(hashtags) > 0 AND list_contains({folded}, $t{i})")
-            self.parameters[f"t{i}"] = tag
-        for i, word in enumerate(words):
-            condition, bound = folding.contains_sql("text", word, f"w{i}")
-            conditions.append(condition)
-            self.parameters.update(bound)
-        self.condition = " AND ".join(conditions)
-        if did is None and not tags:
-            self.prefilter = [folding.prefilter_pattern(word) for word in words[:_PREFILTER_WORDS]]
+    def __init__(self, query: SearchQuery, did: str | None) -> None:
+        self.did = did
+        self.words, self.tags = _wanted(query)
+        self.patterns = [patterns(word) for word in self.words[:_PREFILTER_WORDS]]
+        self.tag_patterns = [patterns(tag) for tag in self.tags]
+
+    @property
+    def asks_texts(self) -> bool:
+        """Whether only Python can tell which rows match, by `matching`."""
+        return bool(self.words or self.tags)
+
+    def matching(self, rows: pa.Table) -> pa.Table:
+        """Those of `rows` that have all words and tags.
+
+        A word is in the text, in an alternative text or in a link. A tag is whole. Rows of an earlier version have no keys.
+        """
+        if not self.asks_texts:
+            return rows
+        wanted = [self._has_tags(row) and self._has_words(row) for row in rows.select(ASKED).to_pylist()]
+        return rows if all(wanted) else rows.filter(pa.array(wanted, pa.bool_()))
+
+    def _has_words(self, row: dict[str, Any]) -> bool:
+        text = canonical(row["text"] or "")
+        missing = [word for word in self.words if word not in text]
+        if not missing:
+            return True
+        others = [canonical(other) for name in ("alt_texts", "links") for other in row[name] or () if other]
+        return all(any(word in other for other in others) for word in missing)
+
+    def _has_tags(self, row: dict[str, Any]) -> bool:
+        if not self.tags:
+            return True
+        keys = row["hashtag_keys"]
+        if keys is None:
+            keys = [tag_key(tag) for tag in row["hashtags"] or ()]
+        return all(tag in keys for tag in self.tags)
 
 
-def _wanted(query: SearchQuery, folding: Folding) -> tuple[list[str], list[str]]:
-    """The words, the longest first, and the hashtags that have to occur, folded. A word within another one is implied
-    by it."""
+def _wanted(query: SearchQuery) -> tuple[list[str], list[str]]:
+    """The words, the longest first, and the hashtags that have to occur. A word within another one is implied by it."""
+    text = canonical(query.text)
     if query.exact:
-        return ([folding.fold(query.text)] if query.text.strip() else []), []
-    words = query.text.split()
-    tags = {folding.fold(word[1:]) for word in words if word[0] in "#＃" and len(word) > 1}
-    plain = {folding.fold(word) for word in words if word[0] not in "#＃" or len(word) == 1}
-    longest = [word for word in plain if not any(word in other for other in plain if other != word)]
+        return ([_bare(text)] if text.strip() else []), []
+    tags, words = set[str](), set[str]()
+    for word in text.split():
+        tag = tag_key(word) if word[0] == "#" else ""
+        (tags if tag else words).add(tag or _bare(word))
+    longest = [word for word in words if not any(word in other for other in words if other != word)]
     return sorted(longest, key=lambda word: (-len(word), word)), sorted(tags)
+
+
+def _bare(word: str) -> str:
+    """`word` without a selector at its end, which a skin tone replaces."""
+    return word.rstrip(EMOJI_STYLE)
