@@ -54,7 +54,6 @@ BROKEN = [
     ("trending_hashtags_daily", "rank = 1"),
     ("trending_hashtags_daily", "rank = rank + 1000"),
     ("trending_hashtags_daily", "hashtag = 'cats', as_written = 'cats'"),
-    ("trending_hashtags_daily", "hashtag = 'other'"),
     ("trending_hashtags_daily", "growth = -2"),
     ("most_liked_posts_daily", "likes = 0"),
     ("most_liked_posts_daily", "author_did = 'eve'"),

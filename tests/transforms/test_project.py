@@ -23,7 +23,7 @@ from tests.support.processes import clean_environment
 from transforms.project import LOOKBACK_DAYS, PROJECT, open_project, tables_read, view_models, view_name
 
 VIEWS = ["active_users_daily", "most_liked_posts_daily", "posts_by_hour", "trending_hashtags_daily"]
-UNIT_TESTS = 5
+UNIT_TESTS = 6
 
 
 @pytest.fixture(scope="module")

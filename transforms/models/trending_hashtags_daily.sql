@@ -21,7 +21,7 @@ MODEL (
   column_descriptions (
     day = 'The day, UTC.',
     rank = 'Place on that day, from 1: by posts, then authors, then the hashtag itself.',
-    hashtag = 'The hashtag in lower case, without #.',
+    hashtag = 'The key of the hashtag, by which all spellings that read alike are one. Without #, in lower case.',
     as_written = 'The hashtag as most posts of that day wrote it.',
     posts = 'Posts with it; a post counts once however often it has it.',
     authors = 'Distinct accounts that wrote them.',
@@ -35,7 +35,6 @@ MODEL (
     forall(criteria := (
       rank BETWEEN 1 AND 1000,
       hashtag <> '',
-      hashtag = lower(as_written),
       posts >= 1,
       authors BETWEEN 1 AND posts,
       posts_day_before >= 0,
@@ -45,12 +44,18 @@ MODEL (
 );
 
 WITH written AS (
-  SELECT CAST(event_at AT TIME ZONE 'UTC' AS DATE) AS day, did, rkey, unnest(hashtags) AS as_written
+  SELECT
+    CAST(event_at AT TIME ZONE 'UTC' AS DATE) AS day,
+    did,
+    rkey,
+    unnest(hashtags) AS as_written,
+    -- NULL in files of an earlier version, which have no keys.
+    unnest(hashtag_keys) AS key
   FROM @lake(posts, days_before := 1)
   WHERE len(hashtags) > 0
 ), uses AS (
   -- One row a post and hashtag.
-  SELECT day, did, rkey, lower(as_written) AS hashtag, min(as_written) AS as_written
+  SELECT day, did, rkey, coalesce(key, lower(as_written)) AS hashtag, min(as_written) AS as_written
   FROM written
   WHERE as_written <> ''
   GROUP BY ALL
