@@ -1,6 +1,7 @@
 """Deciding what a post or a profile says."""
 
 import random
+import unicodedata
 
 from harness.simulator.drafts import NO_EMBED, PostDraft, ProfileDraft
 from harness.simulator.embeds import Embed, EmbedMaker
@@ -94,16 +95,16 @@ class Composer:
         for topic in topics.values():
             rich.append(" ")
             if way >= _TAGS_BARE:
-                rich.tag(topic, sign)
+                rich.tag(topic, sign, _odd(topic, way))
             else:
                 rich.append(sign + topic)
-                rich.hashtags.append(topic)
+                rich.tagged(topic)
         if way > 1 - _TAGS_UNSEEN_TOO:
             first = next(iter(topics.values()))
             unseen = f"{first}{len(rich.text)}"
             # One of them repeats a tag in sight in another case: it is the same tag.
             draft.tags = [first.upper() if first.isascii() else first, unseen]
-            rich.hashtags.append(unseen)
+            rich.tagged(unseen)
 
     def _embed(self, draft: PostDraft, language: str, link: str | None) -> Embed:
         embeds, chance = self._embeds, self._rng.random()
@@ -123,3 +124,13 @@ class Composer:
         if media is not NO_EMBED and chance < _QUOTES_WITH_MEDIA:
             return embeds.record_with_media(draft.quoted, media)
         return embeds.record(draft.quoted)
+
+
+def _odd(topic: str, way: float) -> str:
+    """Some clients write a tag with its sign, with a character that nobody sees, or decomposed: readers see the same tag."""
+    oddity = int(way * 10_000) % 20
+    if oddity == 0:
+        return f"#{topic}"
+    if oddity == 1:
+        return f"{topic[:1]}\u200b{topic[1:]}"
+    return unicodedata.normalize("NFD", topic) if oddity == 2 else topic

@@ -56,7 +56,8 @@ class PostDraft:
         domains = list(dict.fromkeys(link.split("/")[2] for link in links))
         return (
             f'"cid":"{cid}","text":{json_string(rich.text)},"langs":{json_strings(self.langs)},'
-            f'"hashtags":{json_strings(rich.hashtags)},"mentions":{json_strings(rich.mentions)},'
+            f'"hashtags":{json_strings(rich.hashtags)},"hashtag_keys":{json_strings(rich.hashtag_keys)},'
+            f'"mentions":{json_strings(rich.mentions)},'
             f'"links":{json_strings(links)},"domains":{json_strings(domains)},'
             f"{_reference('reply_parent', self.parent)},{_reference('reply_root', self.root)},{_reference('quote', self.quoted)},"
             f'"embed":"{embed.kind}","media_count":{embed.media_count},'

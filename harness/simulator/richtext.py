@@ -9,12 +9,13 @@ from harness.simulator.texts import json_string
 class RichText:
     """Text that grows at its end."""
 
-    __slots__ = ("facets", "hashtags", "links", "mentions", "text")
+    __slots__ = ("facets", "hashtag_keys", "hashtags", "links", "mentions", "text")
 
     def __init__(self, text: str = "") -> None:
         self.text = text
         self.facets: list[str] = []
         self.hashtags: list[str] = []
+        self.hashtag_keys: list[str] = []
         self.mentions: list[str] = []
         self.links: list[str] = []
 
@@ -32,10 +33,15 @@ class RichText:
         self._facet(shown, f'{{"$type":"app.bsky.richtext.facet#link","uri":{json_string(link)}}}')
         self.links.append(link)
 
-    def tag(self, tag: str, sign: str = "#") -> None:
-        """Add a hashtag with its sign."""
-        self._facet(sign + tag, f'{{"$type":"app.bsky.richtext.facet#tag","tag":{json_string(tag)}}}')
-        self.hashtags.append(tag)
+    def tag(self, tag: str, sign: str = "#", written: str = "") -> None:
+        """Add a hashtag with its sign. `written`: how the facet has it, `tag` unless told otherwise."""
+        self._facet(sign + tag, f'{{"$type":"app.bsky.richtext.facet#tag","tag":{json_string(written or tag)}}}')
+        self.tagged(tag, written)
+
+    def tagged(self, tag: str, written: str = "") -> None:
+        """Take note of a hashtag: its key, and how the lake shows it, without a sign."""
+        self.hashtags.append((written or tag).removeprefix("#"))
+        self.hashtag_keys.append(tag.lower())
 
     def _facet(self, shown: str, feature: str) -> None:
         start = len(self.text.encode())

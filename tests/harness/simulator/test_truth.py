@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,11 @@ def unique(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
+def read(tag: str) -> str:
+    """What readers see of `tag`, however a client wrote it."""
+    return unicodedata.normalize("NFC", tag.replace("\u200b", "")).removeprefix("#")
+
+
 def post_fields(record: dict[str, Any], cid: str) -> dict[str, Any]:
     features = [feature for facet in record.get("facets", []) for feature in facet["features"]]
     embed = record.get("embed", {})
@@ -40,7 +46,7 @@ def post_fields(record: dict[str, Any], cid: str) -> dict[str, Any]:
     stated = [feature["tag"] for feature in features if "tag" in feature] + record.get("tags", [])
     folded: dict[str, str] = {}
     for tag in stated or re.findall(r"(?:^|\s)[#＃](\w+)", record["text"]):
-        folded.setdefault(tag.lower(), tag)
+        folded.setdefault(read(tag).lower(), tag.removeprefix("#"))
     links = [feature["uri"] for feature in features if feature["$type"].endswith("#link")]
     links = unique([*links, *([media["external"]["uri"]] if "external" in media else [])])
     images = media.get("images", [])
@@ -51,6 +57,7 @@ def post_fields(record: dict[str, Any], cid: str) -> dict[str, Any]:
         "text": record["text"],
         "langs": record.get("langs", []),
         "hashtags": list(folded.values()),
+        "hashtag_keys": list(folded),
         "mentions": [feature["did"] for feature in features if feature["$type"].endswith("#mention")],
         "links": links,
         "domains": unique([urlsplit(link).hostname or "" for link in links]),
@@ -114,6 +121,9 @@ def test_posts_have_every_kind_of_content(generated: Generated) -> None:
     assert any("tags" in record for record in records)
     bare = [post for post in posts if post["hashtags"] and "＃" in post["text"]]
     assert bare
+    tags = {tag for post in posts for tag in post["hashtags"]}
+    assert any("\u200b" in tag for tag in tags)
+    assert any(not unicodedata.is_normalized("NFC", tag) for tag in tags)
     text = "".join(post["text"] for post in posts)
     assert all(character in text for character in '"\\&<\n\t☕👩')
 
@@ -133,7 +143,7 @@ def test_facets_stand_on_the_bytes_that_they_name(generated: Generated) -> None:
             shown = encoded[facet["index"]["byteStart"] : facet["index"]["byteEnd"]].decode()
             (feature,) = facet["features"]
             if "tag" in feature:
-                assert shown in (f"#{feature['tag']}", f"＃{feature['tag']}")
+                assert shown in (f"#{read(feature['tag'])}", f"＃{read(feature['tag'])}")
                 checked["tag"] += 1
             elif "did" in feature:
                 assert re.fullmatch(r"@[a-z0-9]+(\.[a-z]+)+", shown)
