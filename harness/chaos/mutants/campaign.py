@@ -15,12 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.chaos.mutants import drain, ingest, lake, views
+from harness.chaos.mutants import drain, ingest, lake, text, views
 from harness.chaos.mutants.mutant import Mutant
 from harness.chaos.processes import ROOT, bare_environment
 from harness.errors import HarnessError
 
-MUTANTS: tuple[Mutant, ...] = (*ingest.MUTANTS, *drain.MUTANTS, *lake.MUTANTS, *views.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (*ingest.MUTANTS, *drain.MUTANTS, *lake.MUTANTS, *views.MUTANTS, *text.MUTANTS)
 CHECK_SECONDS = 600.0
 PAGE = ROOT / "docs" / "mutants.md"
 HARNESS_TRIES = 2
