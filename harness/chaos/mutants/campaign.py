@@ -49,8 +49,11 @@ class Result:
 
 
 def copy_tree(target: Path) -> None:
-    """Copy this tree, without what is no part of it."""
+    """Copy this tree, without what is no part of it. The shared inputs of tests lie beside it as they do here."""
     shutil.copytree(ROOT, target, ignore=_LEFT_OUT, symlinks=True)
+    shared = ROOT.parent / "shared"
+    if shared.exists():
+        (target.parent / "shared").symlink_to(shared)
 
 
 def fails(check: str, tree: Path) -> bool:
