@@ -5,7 +5,7 @@ from harness.chaos.mutants.mutant import Mutant
 _CANONICAL = "tests/lake/text/test_canonical.py::"
 _TAGS = "tests/lake/text/test_tags.py::"
 _PATTERNS = "tests/lake/text/test_patterns.py::"
-_CASES = "tests/cases/test_text.py::"
+_SEARCH = "tests/lake/search/test_searcher.py::"
 
 MUTANTS = (
     Mutant(
@@ -30,7 +30,7 @@ MUTANTS = (
         "bluelake/lake/text/tags.py",
         "    key = key[_SIGNS.match(key).end() :]",
         "    key = key[0 * _SIGNS.match(key).end() :]",
-        (f"{_CASES}test_case_01_a_tag_loses_its_sign",),
+        (f"{_TAGS}test_stated_tags",),
     ),
     Mutant(
         "unseen-tag-kept",
@@ -54,7 +54,7 @@ MUTANTS = (
         "bluelake/lake/text/patterns.py",
         "    rest += [pattern for c in dict.fromkeys(needle) for pattern in _composing(c)]\n",
         "",
-        (f"{_CASES}test_case_12_encodings_find_each_other",),
+        (f"{_PATTERNS}test_a_pattern_finds_what_reads_alike_and_little_else",),
     ),
     Mutant(
         "sql-takes-any-tag-for-plain",
@@ -70,7 +70,7 @@ MUTANTS = (
         "bluelake/lake/search/prefilter.py",
         '_LISTS = ("alt_texts", "links")',
         '_LISTS = ("alt_texts",)',
-        (f"{_CASES}test_case_14_links_and_alternative_texts_are_searched",),
+        (f"{_SEARCH}test_words_are_sought_in_links_and_alternative_texts_too",),
     ),
     Mutant(
         "lists-taken-for-empty",
@@ -78,7 +78,15 @@ MUTANTS = (
         "bluelake/lake/search/prefilter.py",
         "column.statistics.null_count != column.num_values",
         "column.statistics.null_count == 0",
-        (f"{_CASES}test_case_14_links_and_alternative_texts_are_searched",),
+        (f"{_SEARCH}test_words_are_sought_in_links_and_alternative_texts_too",),
+    ),
+    Mutant(
+        "earlier-rows-have-no-tags",
+        "a search for a tag leaves out the rows of an earlier version, which have no keys",
+        "bluelake/lake/search/prefilter.py",
+        "yield keys.list.contains(tag).fill_null(False) | _any(without_key, alternatives)",
+        "yield keys.list.contains(tag).fill_null(False)",
+        (f"{_SEARCH}test_rows_of_an_earlier_version_have_tags_without_keys",),
     ),
     Mutant(
         "spellings-ranked-apart",
@@ -86,6 +94,6 @@ MUTANTS = (
         "transforms/models/trending_hashtags_daily.sql",
         "coalesce(key, lower(as_written)) AS hashtag",
         "lower(as_written) AS hashtag",
-        ("tests/transforms/test_tags.py",),
+        ("tests/transforms/test_project.py::test_every_unit_test_runs_and_passes",),
     ),
 )

@@ -117,6 +117,65 @@ def test_a_hashtag_is_whole_and_from_the_hashtags(lake: Lake, searcher: Searcher
     assert rkeys(searcher, "#art in", exact=True) == ["3"]
 
 
+def test_words_are_sought_in_links_and_alternative_texts_too(lake: Lake, searcher: Searcher) -> None:
+    lake.write(
+        [
+            post("read this", rkey="1", links=["https://News.Example/leak-story"]),
+            post("look", rkey="2", alt_texts=["", "a ｌighthouse", "at dusk"], links=["https://a.example"]),
+            post("leak", rkey="3"),
+        ]
+    )
+    # A file of its own, without any link.
+    lake.write([post("a story", rkey="4", alt_texts=["the Leak"], at=NOON + SECOND)])
+    assert rkeys(searcher, "leak-story") == rkeys(searcher, "//news.example/LEAK–STORY") == ["1"]
+    assert rkeys(searcher, "lighthouse") == rkeys(searcher, "look dusk a.example") == ["2"]
+    assert rkeys(searcher, "leak") == ["4", "1", "3"]
+    assert rkeys(searcher, "leak story") == ["4", "1"]
+    # A phrase is in one place.
+    assert rkeys(searcher, "lighthouse at", exact=True) == rkeys(searcher, "story the", exact=True) == []
+    assert rkeys(searcher, "at dusk", exact=True) == ["2"]
+
+
+def test_rows_of_an_earlier_version_have_tags_without_keys(lake: Lake, searcher: Searcher) -> None:
+    lake.write(
+        [
+            post("x", rkey="1", hashtags=["#Wahl\u200bkrimi."], hashtag_keys=None),
+            post("x y", rkey="2", hashtags=["other", "WAHLKRIMI"], hashtag_keys=None),
+            post("x", rkey="3", hashtags=["wahlkrim"], hashtag_keys=None),
+            post("x", rkey="4", hashtag_keys=None),
+            post("x", rkey="5", hashtags=["Wahlkrimi"]),
+        ]
+    )
+    assert rkeys(searcher, "#wahlkrimi") == ["1", "2", "5"]
+    assert rkeys(searcher, "#wahlkrimi y #other") == ["2"]
+
+
+def test_an_edited_post_is_found_by_its_last_text_and_tags(lake: Lake, searcher: Searcher) -> None:
+    lake.write([post("before", hashtags=["old"])])
+    later = NOON + timedelta(hours=3)
+    edited = post("Ａfter", rev=2, at=later, operation="update", hashtags=["New"], alt_texts=["a cat"])
+    lake.write([edited])
+    for asked in ("after", "#new", "#NEW after cat", ""):
+        assert rkeys(searcher, asked) == rkeys(searcher, asked, username="did:plc:ann") == ["1"], asked
+    for asked in ("before", "#old", "after #old"):
+        assert rkeys(searcher, asked) == [], asked
+    assert rkeys(searcher, "after", username="did:plc:bob") == []
+
+
+def test_an_emoji_is_found_in_each_of_its_forms(lake: Lake, searcher: Searcher) -> None:
+    lake.write(
+        [
+            post("a ☝🏽", rkey="1"),
+            post("b ☝\ufe0f", rkey="2"),
+            post("c ☝", rkey="3"),
+            post("d ❤\ufe0f\u200d🔥", rkey="4"),
+        ]
+    )
+    assert rkeys(searcher, "☝") == rkeys(searcher, "☝\ufe0f") == ["1", "2", "3"]
+    assert rkeys(searcher, "☝🏽") == rkeys(searcher, "☝\ufe0f🏽") == ["1"]
+    assert rkeys(searcher, "❤") == rkeys(searcher, "🔥") == ["4"]
+
+
 def test_order_is_newest_first_then_did_then_rkey(lake: Lake, searcher: Searcher) -> None:
     lake.write([post("x", rkey="b", did="did:plc:b"), post("x", rkey="z", did="did:plc:a")])
     lake.write([post("x", rkey="a", did="did:plc:b"), post("x", rkey="new", at=NOON + SECOND)])
