@@ -81,6 +81,7 @@ def test_seal_and_maintain_tell_what_they_did(filled: dict[str, str]) -> None:
     assert [(hour["table"], hour["hour"], hour["rows"], hour["files"]) for hour in done] == [
         ("likes", "2026-07-04T12", 1, 1),
         ("posts", "2026-07-04T12", 2, 1),
+        ("replacements", "2026-07-04T12", 3, 1),
     ]
     (line,) = json.loads(bluelake("maintain", "--json", **filled).stdout)
     assert (line["hours"], line["rows"], line["waiting_rows"], line["files_removed"]) == (0, 0, 0, 0)

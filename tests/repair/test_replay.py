@@ -126,7 +126,7 @@ def test_a_killed_replay_is_repeated(
         with pytest.raises(Killed):
             run(settings, path)
     run(settings, path)
-    assert sum(counts(settings).values()) == 15 + 2
+    assert sum(count for table, count in counts(settings).items() if table != "replacements") == 15 + 2
 
 
 def test_many_pieces_are_one_recording(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
