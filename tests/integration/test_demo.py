@@ -131,8 +131,8 @@ def _czech_is_found(stack: RunningStack, until_us: int) -> None:
         if word.isalpha() and set(word) & set("ěščřžů")
     )
     answer = stack.get_json(f"/search?text={urllib.parse.quote(word.upper())}")
-    assert answer["meta"]["count"] > 0
-    assert all(word.casefold() in result["text"].casefold() for result in answer["results"])
+    # A search looks at alternative texts and links too, which a result does not show.
+    assert any(word.casefold() in result["text"].casefold() for result in answer["results"])
 
 
 def _views_with_rows(stack: RunningStack) -> bool:
